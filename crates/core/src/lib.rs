@@ -1,0 +1,43 @@
+//! What passports, links, secrets and rights are, and what may become of them.
+//!
+//! This crate does no I/O, knows no database and no HTTP, and reads neither a clock nor a source of randomness: time,
+//! ids and random bytes come in as arguments. Every rule of the shop that can be judged without looking anything up
+//! is written here, once; the stores and the server only carry it out.
+
+mod actor;
+mod api_key;
+mod content;
+mod idempotency;
+mod link;
+mod passphrase;
+mod passport;
+mod refusal;
+mod reservation;
+mod right;
+mod secret;
+mod selector;
+mod state;
+mod tag;
+mod time;
+mod user;
+mod wallet;
+
+pub use actor::{Actor, UnknownActor};
+pub use api_key::{ApiKey, ApiKeyDigest, ApiKeyError};
+pub use content::{Content, ContentError};
+pub use idempotency::{IdempotencyKey, IdempotencyKeyError, ParameterDigest, Repeat, RepeatDigest};
+pub use link::{Link, LinkBase, LinkBaseError, LinkError, Network, NetworkError};
+pub use passphrase::{Passphrase, PassphraseError};
+pub use passport::{NewPassport, PassportId, PassportIdError};
+pub use refusal::Refusal;
+pub use reservation::{HandedOut, Kept, Reservation, ReservationId, ReservationIdError, Reserve, Shortage};
+pub use right::{Right, Rights, UnknownRight};
+pub use secret::{
+    Fingerprint, HandOutNumber, HandOutSeed, LinkKey, SealedPassphrase, Secret, SecretError, SecretId, UnsealError,
+};
+pub use selector::{Rule, RuleError, Selector, SelectorError};
+pub use state::{Code, HandOut, State, StateName, Terms, UnknownState};
+pub use tag::{Tag, TagError, Tags, TagsError};
+pub use time::{SpanError, Timestamp, WholeSeconds};
+pub use user::{Caller, ProfileName, UserName, UserNameError};
+pub use wallet::{WalletAddress, WalletAddressError};

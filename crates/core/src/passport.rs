@@ -1,0 +1,94 @@
+//! Passports: their ids, and what it takes to make one.
+
+use std::fmt;
+
+use crate::{Code, Content, Tags};
+
+/// The id of a passport: 1 to 2^53 - 1, so that every client that reads JSON numbers as doubles reads it exactly.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PassportId(u64);
+
+impl PassportId {
+    pub const MAX: u64 = (1 << 53) - 1;
+
+    pub const fn new(id: u64) -> Result<Self, PassportIdError> {
+        if id >= 1 && id <= Self::MAX { Ok(Self(id)) } else { Err(PassportIdError) }
+    }
+
+    /// Reads decimal digits alone. Leading zeros are refused, so that one passport has one spelling.
+    pub fn parse(text: &str) -> Result<Self, PassportIdError> {
+        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        if !digits || text.starts_with('0') {
+            return Err(PassportIdError);
+        }
+        Self::new(text.parse().map_err(|_| PassportIdError)?)
+    }
+
+    /// An id that tells nothing of how many there are: 47 of the random bits, which every store keeps in six bytes.
+    /// Draw again if it is taken.
+    pub const fn from_random(random: u64) -> Self {
+        let id = random >> 17;
+        if id == 0 { Self(1) } else { Self(id) }
+    }
+
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Display for PassportId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Debug for PassportId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a passport's id is a whole number from 1 to 9007199254740991")]
+pub struct PassportIdError;
+
+/// A passport that is about to be made. It becomes available.
+#[derive(Debug)]
+pub struct NewPassport {
+    pub id: PassportId,
+    /// The imported passphrase, sealed, if there is one.
+    pub code: Code,
+    pub tags: Tags,
+    pub content: Content,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_run_from_1_to_the_largest_exact_double() {
+        let check = |input: &str, expected: Option<u64>| {
+            assert_eq!(PassportId::parse(input).ok().map(PassportId::get), expected, "{input:?}");
+        };
+        check("1", Some(1));
+        check("95239832777", Some(95_239_832_777));
+        check("9007199254740991", Some(9_007_199_254_740_991));
+        check("9007199254740992", None);
+        check("0", None);
+        check("", None);
+        check("007", None);
+        check("-1", None);
+        check("+1", None);
+        check("1.0", None);
+        check("99999999999999999999999", None);
+    }
+
+    #[test]
+    fn random_bits_always_make_a_valid_id() {
+        for random in [0, 1, u64::MAX, 1 << 17, 0x0123_4567_89ab_cdef] {
+            let id = PassportId::from_random(random).get();
+            assert!((1..1 << 47).contains(&id), "{random:#x} made {id}");
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Refusals: what the shop will not do, told to the caller under a stable code.
+
+use crate::{PassportId, StateName, UserName};
+
+/// News for the caller. Nothing was changed, and the same call may succeed at another time or with other words.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Not enough passports match: `available` of them do.
+    #[error("{available} passports are available, fewer than were asked for")]
+    PoolShort { available: u64 },
+    /// The link was reset, has ended, was claimed or never was: whoever asks is not told which.
+    #[error("this link opens nothing")]
+    LinkDead,
+    #[error("a passport that is {from} cannot be {wanted}")]
+    WrongState { from: StateName, wanted: &'static str },
+    #[error("the code of this passport is printed already")]
+    Printed,
+    #[error("passport {0} does not exist")]
+    UnknownPassport(PassportId),
+    #[error("the id {0} was used before")]
+    IdUsed(PassportId),
+    #[error("the id {0} stands twice in this import")]
+    IdDoubled(PassportId),
+    #[error("a reservation needs between 1 and {max} passports, not {count}")]
+    Count { count: u64, max: u64 },
+    #[error("the end of a hold lies in the past")]
+    EndInThePast,
+    #[error("the Idempotency-Key was used before with other parameters")]
+    KeyReused,
+    #[error("the reservation made under this Idempotency-Key is over: a passport of it was given back")]
+    ReservationOver,
+    #[error("a call with this Idempotency-Key is still running")]
+    StillRunning,
+    #[error("the user {0} exists already")]
+    UserExists(UserName),
+    #[error("there is no user {0}")]
+    UnknownUser(UserName),
+    #[error("{0} is the last user with the right admin, and has to stay")]
+    LastAdmin(UserName),
+    #[error("another import is running")]
+    ImportRunning,
+    #[error("this import is over")]
+    ImportOver,
+}
+
+impl Refusal {
+    /// The name of this refusal to programs. It does not change when its sentence does.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::PoolShort { .. } => "pool-short",
+            Self::LinkDead => "link-dead",
+            Self::WrongState { .. } => "wrong-state",
+            Self::Printed => "printed",
+            Self::UnknownPassport(_) => "unknown-passport",
+            Self::IdUsed(_) => "id-used",
+            Self::IdDoubled(_) => "id-doubled",
+            Self::Count { .. } => "count-out-of-range",
+            Self::EndInThePast => "end-in-the-past",
+            Self::KeyReused => "idempotency-key-reused",
+            Self::ReservationOver => "reservation-over",
+            Self::StillRunning => "still-running",
+            Self::UserExists(_) => "user-exists",
+            Self::UnknownUser(_) => "unknown-user",
+            Self::LastAdmin(_) => "last-admin",
+            Self::ImportRunning => "import-running",
+            Self::ImportOver => "import-over",
+        }
+    }
+}

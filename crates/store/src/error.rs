@@ -1,0 +1,57 @@
+//! What a store answers when it does not do what was asked: a refusal for the caller, a fault for us.
+
+use std::{io, path::PathBuf};
+
+use passpool_core::{Fingerprint, Refusal};
+
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error(transparent)]
+    Refusal(#[from] Refusal),
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+/// Something of ours is broken or out of reach. Nothing was changed.
+///
+/// A fault reaches every caller whose work was in the same transaction, so it can be cloned.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Fault {
+    #[error("another program keeps the database locked")]
+    Locked,
+    #[error("the disk is full")]
+    DiskFull,
+    #[error("the store is closed")]
+    Closed,
+    /// What the database holds contradicts itself: `passpool check` tells more.
+    #[error("the database is damaged: {0}")]
+    Damaged(String),
+    #[error("{0}")]
+    Database(String),
+}
+
+impl Fault {
+    /// True if the same call may well succeed in a moment.
+    pub const fn passes(&self) -> bool {
+        matches!(self, Self::Locked | Self::DiskFull | Self::Closed)
+    }
+}
+
+/// Why a database cannot be used. Each names the thing at fault.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("there is no database at {0}")]
+    Missing(PathBuf),
+    #[error("{0} is no Passpool database")]
+    Foreign(PathBuf),
+    #[error("{path} was made by a newer Passpool (its version is {version}, this program knows {known})")]
+    Newer { path: PathBuf, version: i64, known: i64 },
+    #[error("another passpool serves {0} already")]
+    Served(PathBuf),
+    #[error("{path} belongs to another secret than the one given (it has {ours:02x?}, the secret {given:02x?})", ours = ours.as_bytes(), given = given.as_bytes())]
+    OtherSecret { path: PathBuf, ours: Fingerprint, given: Fingerprint },
+    #[error("{path}: {fault}")]
+    Fault { path: PathBuf, fault: Fault },
+    #[error("{path}: {error}")]
+    Io { path: PathBuf, error: io::Error },
+}

@@ -1,0 +1,24 @@
+//! One trait for what the shop does, and the databases behind it.
+//!
+//! A store operation is a verb of the shop, not of a table: one call, one transaction, one thing to retry. Its answer
+//! leaves after the commit is durable. What a passport may become is decided in `passpool-core`; a store finds the
+//! passports, guards each change in its statement, and writes the journal in the same transaction.
+
+mod check;
+mod count;
+mod error;
+mod import;
+mod open;
+mod reset;
+pub mod sqlite;
+mod store;
+mod user;
+
+pub use check::{CheckReport, Finding};
+pub use count::{PoolCounts, StateCounts, TagFilter};
+pub use error::{Fault, OpenError, StoreError};
+pub use import::{Create, ImportBatch, ImportId, ImportTerms};
+pub use open::{DatabaseUrl, DatabaseUrlError, Found, Intent};
+pub use reset::{HeldState, Reset, ResetScope, Resettable};
+pub use store::{ExportFilter, Exported, LinkSettings, PreviewPage, Store};
+pub use user::{NewKey, NewUser, UserInfo};
