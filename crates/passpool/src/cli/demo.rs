@@ -102,8 +102,9 @@ async fn listen(address: &str, around: &Surroundings<'_>) -> anyhow::Result<TcpL
 async fn create(store: &dyn Store, around: &Surroundings<'_>) -> anyhow::Result<()> {
     let tags = Tags::new([Tag::parse(TAG)?])?;
     let mut passports = Vec::with_capacity(PASSPORTS);
+    let neighbourhood = u16::from_be_bytes(random(&*around.entropy));
     for content in catalogue::contents(PASSPORTS) {
-        let id = PassportId::from_random(u64::from_be_bytes(random(&*around.entropy)));
+        let id = PassportId::from_random(neighbourhood, u32::from_be_bytes(random(&*around.entropy)));
         passports.push(NewPassport { id, code: Code::None, tags: tags.clone(), content: content? });
     }
     let terms = ImportTerms { by: Actor::CommandLine, now: around.now(), imported: false, skip_known: false };
