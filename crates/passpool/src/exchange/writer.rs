@@ -23,7 +23,7 @@ impl<W: Write> PassportWriter<W> {
             FileFormat::Ndjson => Ok(Self::Ndjson(io::BufWriter::with_capacity(BUFFER_BYTES, sink))),
             FileFormat::Csv => {
                 let mut writer = csv::WriterBuilder::new().buffer_capacity(BUFFER_BYTES).from_writer(sink);
-                writer.write_record(COLUMNS)?;
+                writer.write_record(COLUMNS).map_err(plain)?;
                 Ok(Self::Csv(writer.into()))
             }
         }
@@ -40,7 +40,7 @@ impl<W: Write> PassportWriter<W> {
             Self::Csv(writer) => {
                 let tags = tags.iter().map(|tag| tag.as_str()).collect::<Vec<_>>().join(",");
                 let passphrase = passphrase.map_or("", Passphrase::reveal);
-                Ok(writer.write_record([id.to_string().as_str(), passphrase, &tags, content.as_str()])?)
+                writer.write_record([id.to_string().as_str(), passphrase, &tags, content.as_str()]).map_err(plain)
             }
             Self::Ndjson(writer) => {
                 write!(writer, r#"{{"id":{id}"#)?;
@@ -61,6 +61,14 @@ impl<W: Write> PassportWriter<W> {
             Self::Csv(writer) => writer.flush(),
             Self::Ndjson(writer) => writer.flush(),
         }
+    }
+}
+
+/// The error underneath, whose kind tells a reader who left from a disk that is full.
+fn plain(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
     }
 }
 
