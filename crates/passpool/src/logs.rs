@@ -17,7 +17,7 @@ pub(crate) enum LogFormat {
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct LogFlags {
     /// What is logged, as in `info` or `passpool=debug,warn`
-    #[arg(long, value_name = "FILTER", default_value = "info", value_parser = parse_filter)]
+    #[arg(long, value_name = "FILTER", default_value = "info,refinery_core=warn", value_parser = parse_filter)]
     log: String,
     /// How log lines are written
     #[arg(long, value_name = "FORMAT", default_value = "text")]
