@@ -55,6 +55,11 @@ impl ProfileName {
         Self("admin".into())
     }
 
+    /// Takes back what [`ProfileName::as_str`] gave.
+    pub fn from_stored(name: String) -> Self {
+        Self(name.into())
+    }
+
     /// The profile that belongs to one user alone, as `--rights` makes it.
     pub fn of(user: &UserName) -> Self {
         Self(user.as_str().into())

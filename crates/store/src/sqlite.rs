@@ -1,18 +1,287 @@
-//! The embedded store.
+//! The embedded store: one SQLite file, one thread that writes it, and connections that read it.
+//!
+//! The verbs stand in a file each, as functions over the writer's [`ledger::Ledger`] or a reader's connection; this
+//! file opens the database and carries each call to its verb.
 
-use std::{path::Path, sync::Arc};
+mod bits;
+mod check;
+mod checkpoint;
+mod connection;
+mod content;
+mod count;
+mod export;
+mod hold;
+mod import;
+mod ledger;
+mod lock;
+mod passport;
+mod pick;
+mod reader;
+mod repeat;
+mod reserve;
+mod reset;
+mod schema;
+mod sets;
+mod setting;
+mod snapshot;
+mod user;
+mod varint;
+mod writer;
 
-use passpool_core::Fingerprint;
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
 
-use crate::{Found, Intent, OpenError, Store};
+use async_trait::async_trait;
+use passpool_core::{ApiKeyDigest, Caller, Fingerprint, Reservation, Reserve, Timestamp, UserName};
 
-/// What stands at this path.
-pub fn probe(_path: &Path) -> Result<Found, OpenError> {
-    todo!()
+use self::{
+    checkpoint::Checkpoints,
+    ledger::Ledger,
+    lock::{Lock, Purpose},
+    passport::PassportRow,
+    reader::Readers,
+    reset::Matching,
+    snapshot::Snapshot,
+    writer::Writer,
+};
+use crate::{
+    CheckReport, Create, ExportFilter, Exported, Fault, Found, ImportBatch, ImportId, ImportTerms, Intent,
+    LinkSettings, NewKey, NewUser, OpenError, PoolCounts, PreviewPage, Reset, ResetScope, Resettable, Store,
+    StoreError, TagFilter, UserInfo,
+};
+
+/// What stands at this path. Looks only.
+pub fn probe(path: &Path) -> Result<Found, OpenError> {
+    schema::probe(path)
 }
 
-/// Opens the database, and makes it if the intent allows that. `secret` is needed only to make one; if it is given,
-/// an existing database has to belong to it.
-pub fn open(_path: &Path, _intent: Intent, _secret: Option<Fingerprint>) -> Result<Arc<dyn Store>, OpenError> {
-    todo!()
+/// Opens the database, and makes it if the intent allows that.
+///
+/// A new database needs the fingerprint of its secret. An existing one has to belong to it, if one is given.
+pub fn open(path: &Path, intent: Intent, secret: Option<Fingerprint>) -> Result<Arc<dyn Store>, OpenError> {
+    let found = schema::probe(path)?;
+    if found == Found::Nothing && (intent == Intent::Read || secret.is_none()) {
+        return Err(OpenError::Missing(path.to_owned()));
+    }
+    if let (Found::Database(ours), Some(given)) = (found, secret)
+        && ours != given
+    {
+        return Err(OpenError::OtherSecret { path: path.to_owned(), ours, given });
+    }
+    let serving = match intent {
+        Intent::Serve => Some(take_serve_lock(path)?),
+        Intent::Read | Intent::Write => None,
+    };
+    let fault = |fault| OpenError::Fault { path: path.to_owned(), fault };
+    let writer = match intent {
+        Intent::Read => None,
+        Intent::Write | Intent::Serve => {
+            schema::migrate(path, secret)?;
+            let mut db = connection::open_to_write(path).map_err(fault)?;
+            let checkpoints = Checkpoints::start(path, &mut db).map_err(fault)?;
+            Some(Writer::start(Ledger::new(db), checkpoints))
+        }
+    };
+    let readers = Readers::new(path.to_owned());
+    Ok(Arc::new(SqliteStore { path: path.to_owned(), writer, readers, importing: Mutex::new(None), _serving: serving }))
+}
+
+fn take_serve_lock(path: &Path) -> Result<Lock, OpenError> {
+    let lock = Lock::take(path, Purpose::Serve);
+    let lock = lock.map_err(|error| OpenError::Io { path: path.to_owned(), error })?;
+    lock.ok_or_else(|| OpenError::Served(path.to_owned()))
+}
+
+#[derive(Debug)]
+struct SqliteStore {
+    path: PathBuf,
+    /// None if the database was opened to read.
+    writer: Option<Writer>,
+    readers: Readers,
+    /// Held while an import of ours runs.
+    importing: Mutex<Option<Lock>>,
+    _serving: Option<Lock>,
+}
+
+impl SqliteStore {
+    async fn write<T: Send + 'static>(
+        &self,
+        verb: impl FnMut(&mut Ledger) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let writer = self.writer.as_ref().expect("a database opened to read is not written");
+        writer.run(verb).await
+    }
+
+    /// False if somebody else imports.
+    fn take_import_lock(&self) -> Result<bool, Fault> {
+        let mut importing = self.importing.lock().unwrap_or_else(PoisonError::into_inner);
+        if importing.is_some() {
+            return Ok(false);
+        }
+        let lock = Lock::take(&self.path, Purpose::Import);
+        *importing = lock.map_err(|error| Fault::Database(format!("{}: {error}", self.path.display())))?;
+        Ok(importing.is_some())
+    }
+
+    fn release_import_lock(&self) {
+        *self.importing.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    async fn sweep(&self) -> Result<(), StoreError> {
+        while self.write(import::sweep_chunk).await? {}
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn reserve(&self, wish: Reserve) -> Result<Reservation, StoreError> {
+        self.write(move |ledger| reserve::reserve(ledger, &wish)).await
+    }
+
+    async fn reset(&self, wish: Reset) -> Result<u64, StoreError> {
+        let wish = Arc::new(wish);
+        let (mut count, mut next) = (0, Some(0));
+        while let Some(from) = next {
+            let wish = wish.clone();
+            let slice = self.write(move |ledger| match &wish.scope {
+                ResetScope::Named(ids) => {
+                    reset::reset_named(ledger, &wish, ids).map(|count| reset::Slice { count, next: None })
+                }
+                ResetScope::Matching { selector, state, handed_out_before } => {
+                    let (selector, state, handed_out_before) = (selector.as_ref(), *state, *handed_out_before);
+                    reset::reset_slice(ledger, &wish, Matching { selector, state, handed_out_before }, from)
+                }
+            });
+            let slice = slice.await?;
+            count += slice.count;
+            next = slice.next;
+        }
+        Ok(count)
+    }
+
+    async fn preview_reset(&self, wish: Reset, page: PreviewPage) -> Result<Vec<Resettable>, StoreError> {
+        let question = move |db: &rusqlite::Connection| {
+            let from = match page.after {
+                None => 0,
+                Some(last) => PassportRow::visible_by_id(db, last)?.map_or(0, |row| row.seq + 1),
+            };
+            match &wish.scope {
+                ResetScope::Named(_) if page.after.is_some() => Ok(Vec::new()),
+                ResetScope::Named(ids) => reset::preview_named(db, ids, wish.now),
+                ResetScope::Matching { selector, state, handed_out_before } => {
+                    let (selector, state, handed_out_before) = (selector.as_ref(), *state, *handed_out_before);
+                    let matching = Matching { selector, state, handed_out_before };
+                    Ok(reset::preview_matching(&Snapshot::new(db)?, matching, wish.now, from, page.limit)?)
+                }
+            }
+        };
+        self.readers.ask(question).await
+    }
+
+    async fn end_holds(&self, now: Timestamp) -> Result<u64, StoreError> {
+        self.write(move |ledger| Ok(hold::end_due(ledger, now)?)).await
+    }
+
+    async fn counts(&self, tags: TagFilter, now: Timestamp) -> Result<PoolCounts, StoreError> {
+        self.readers.ask(move |db| Ok(count::counts(db, tags, now)?)).await
+    }
+
+    async fn create(&self, wish: Create) -> Result<u64, StoreError> {
+        self.write(move |ledger| import::create(ledger, &wish)).await
+    }
+
+    async fn begin_import(&self, terms: ImportTerms) -> Result<ImportId, StoreError> {
+        if !self.take_import_lock()? {
+            return Err(passpool_core::Refusal::ImportRunning.into());
+        }
+        let begun = async {
+            self.sweep().await?;
+            self.write(move |ledger| import::begin(ledger, &terms)).await
+        };
+        begun.await.inspect_err(|_| self.release_import_lock())
+    }
+
+    async fn add_to_import(&self, batch: ImportBatch) -> Result<u64, StoreError> {
+        self.write(move |ledger| import::add(ledger, &batch)).await
+    }
+
+    async fn publish_import(&self, import: ImportId) -> Result<(), StoreError> {
+        self.write(move |ledger| import::publish(ledger, import)).await?;
+        self.release_import_lock();
+        Ok(())
+    }
+
+    async fn drop_import(&self, _: ImportId) -> Result<(), StoreError> {
+        // There is one import at a time, and it is this one: all that is hidden is its work.
+        self.sweep().await?;
+        self.release_import_lock();
+        Ok(())
+    }
+
+    async fn sweep_imports(&self) -> Result<(), StoreError> {
+        let any = self.readers.ask(|db| Ok(import::any(db)?)).await?;
+        if any && self.take_import_lock()? {
+            self.sweep().await.inspect_err(|_| self.release_import_lock())?;
+            self.release_import_lock();
+        }
+        Ok(())
+    }
+
+    async fn forget_repeats(&self, before: Timestamp) -> Result<u64, StoreError> {
+        self.write(move |ledger| Ok(repeat::forget(&ledger.db, before)?)).await
+    }
+
+    async fn export(
+        &self,
+        filter: ExportFilter,
+        mut each: Box<dyn FnMut(Exported) -> bool + Send>,
+    ) -> Result<(), StoreError> {
+        self.readers.ask(move |db| Ok(export::export(db, &filter, &mut *each)?)).await
+    }
+
+    async fn caller(&self, key: ApiKeyDigest) -> Result<Option<Caller>, StoreError> {
+        self.readers.ask(move |db| Ok(user::caller(db, &key)?)).await
+    }
+
+    async fn add_user(&self, user: NewUser) -> Result<(), StoreError> {
+        self.write(move |ledger| user::add(&ledger.db, &user)).await
+    }
+
+    async fn renew_key(&self, user: UserName, key: NewKey) -> Result<(), StoreError> {
+        self.write(move |ledger| user::renew_key(&ledger.db, &user, &key)).await
+    }
+
+    async fn remove_user(&self, user: UserName) -> Result<(), StoreError> {
+        self.write(move |ledger| user::remove(&ledger.db, &user)).await
+    }
+
+    async fn users(&self) -> Result<Vec<UserInfo>, StoreError> {
+        self.readers.ask(|db| Ok(user::list(db)?)).await
+    }
+
+    async fn link_settings(&self) -> Result<Option<LinkSettings>, StoreError> {
+        self.readers.ask(|db| Ok(setting::link_settings(db)?)).await
+    }
+
+    async fn keep_link_settings(&self, settings: LinkSettings) -> Result<(), StoreError> {
+        self.write(move |ledger| Ok(setting::keep_link_settings(&ledger.db, &settings)?)).await
+    }
+
+    async fn check(&self) -> Result<CheckReport, StoreError> {
+        self.readers.ask(|db| Ok(check::check(db)?)).await
+    }
+
+    async fn ready(&self) -> Result<(), StoreError> {
+        self.readers.ask(|db| Ok(schema::ask(db)?)).await
+    }
+
+    async fn close(&self) {
+        if let Some(writer) = &self.writer {
+            writer.close().await;
+        }
+        self.readers.close();
+    }
 }

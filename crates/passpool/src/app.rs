@@ -1,0 +1,36 @@
+//! What every handler is given.
+
+use std::{ops::Deref, sync::Arc};
+
+use crate::{callers::Callers, serve::Shop};
+
+/// The shop, and who is known to call it. Cheap to clone.
+#[derive(Clone)]
+pub struct App(Arc<Inner>);
+
+pub struct Inner {
+    shop: Shop,
+    pub(crate) callers: Callers,
+}
+
+impl App {
+    pub fn new(shop: Shop) -> Self {
+        Self(Arc::new(Inner { shop, callers: Callers::default() }))
+    }
+}
+
+impl Deref for App {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl Deref for Inner {
+    type Target = Shop;
+
+    fn deref(&self) -> &Shop {
+        &self.shop
+    }
+}

@@ -1,0 +1,48 @@
+//! HTTP: the paths, and the layers that every request walks through.
+
+mod caller;
+mod health;
+mod nmp;
+mod request_id;
+
+use std::time::Duration;
+
+use axum::{
+    Router,
+    extract::{MatchedPath, Request},
+    http::StatusCode,
+};
+use tower::ServiceBuilder;
+use tower_http::{
+    catch_panic::CatchPanicLayer,
+    limit::RequestBodyLimitLayer,
+    request_id::{PropagateRequestIdLayer, RequestId, SetRequestIdLayer},
+    timeout::TimeoutLayer,
+    trace::TraceLayer,
+};
+
+use crate::app::App;
+
+/// How large a request's body may be: a bulk reservation with its recipients.
+const BODY_AT_MOST: usize = 32 << 20;
+/// How long a request may take: longer than the largest reservation, shorter than a proxy's patience.
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+
+/// Every path that the server answers.
+pub fn router(app: App) -> Router {
+    let layers = ServiceBuilder::new()
+        .layer(SetRequestIdLayer::x_request_id(request_id::Counting::new(&*app.entropy)))
+        .layer(TraceLayer::new_for_http().make_span_with(span).on_request(()).on_response(()).on_failure(()))
+        .layer(PropagateRequestIdLayer::x_request_id())
+        .layer(CatchPanicLayer::new())
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, ANSWER_WITHIN))
+        .layer(RequestBodyLimitLayer::new(BODY_AT_MOST));
+    Router::new().merge(health::routes()).merge(nmp::routes()).layer(layers).with_state(app)
+}
+
+/// Names the route's pattern and never the path, the query or a header: those hold secrets.
+fn span(request: &Request) -> tracing::Span {
+    let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    let id = request.extensions().get::<RequestId>().and_then(|id| id.header_value().to_str().ok()).unwrap_or_default();
+    tracing::info_span!("request", method = %request.method(), route, id)
+}

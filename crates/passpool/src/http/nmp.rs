@@ -1,0 +1,55 @@
+//! The paths of the NMP, byte for byte as its contract says.
+
+mod error;
+mod format;
+mod parameters;
+mod reserve_one;
+mod reset_all;
+
+use axum::{
+    Router,
+    extract::FromRequestParts,
+    http::{HeaderValue, header, request::Parts},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use passpool_core::{Caller, Right};
+
+use self::error::NmpError;
+use super::caller::caller;
+use crate::app::App;
+
+pub(super) fn routes() -> Router<App> {
+    Router::new()
+        .route(reserve_one::PATH, get(reserve_one::reserve_one).head(nothing))
+        .route(reset_all::PATH, get(reset_all::reset_all).head(nothing))
+}
+
+/// HEAD is what mail scanners and link checkers ask: it changes nothing.
+async fn nothing() -> Response {
+    no_store(())
+}
+
+/// An answer that nobody on the way may keep.
+fn no_store(answer: impl IntoResponse) -> Response {
+    let mut answer = answer.into_response();
+    answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    answer
+}
+
+/// The caller of an NMP path. Without a good key the request is over.
+struct NmpCaller(Caller);
+
+impl NmpCaller {
+    fn needs(&self, right: Right) -> Result<(), NmpError> {
+        if self.0.may(right) { Ok(()) } else { Err(NmpError::Unauthorized) }
+    }
+}
+
+impl FromRequestParts<App> for NmpCaller {
+    type Rejection = NmpError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, NmpError> {
+        caller(app, &parts.headers).await?.map(Self).ok_or(NmpError::NoUser)
+    }
+}

@@ -1,0 +1,117 @@
+//! The NMP's errors. It has several shapes; each is written here once (its contract, section 13).
+
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use passpool_core::Refusal;
+use passpool_store::{Fault, StoreError};
+use serde::Serialize;
+
+#[derive(Debug)]
+pub(super) enum NmpError {
+    /// No key, or a wrong one.
+    NoUser,
+    /// A right is missing.
+    Unauthorized,
+    MissingParameter(String),
+    /// A parameter's name as it is spelt in the query, and what is wrong with it.
+    InvalidParameter(String, String),
+    Store(StoreError),
+}
+
+impl From<StoreError> for NmpError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl IntoResponse for NmpError {
+    fn into_response(self) -> Response {
+        let answer = match self {
+            Self::NoUser => shape_c(StatusCode::FORBIDDEN, "no user"),
+            Self::Unauthorized => shape_c(StatusCode::UNAUTHORIZED, "Unauthorized"),
+            Self::MissingParameter(name) => {
+                let description = format!("The parameter {name} is missing");
+                shape_a(StatusCode::BAD_REQUEST, "nmp.back.dispenser.missingParameter", &description)
+            }
+            Self::InvalidParameter(name, wrong) => {
+                let description = format!("The parameter {name} is invalid: {wrong}");
+                shape_a(StatusCode::BAD_REQUEST, "nmp.back.dispenser.invalidParameter", &description)
+            }
+            Self::Store(StoreError::Refusal(refusal)) => refused(&refusal),
+            Self::Store(StoreError::Fault(fault)) => failed(&fault),
+        };
+        super::no_store(answer)
+    }
+}
+
+fn refused(refusal: &Refusal) -> Response {
+    match refusal {
+        Refusal::PoolShort { .. } => {
+            shape_a(StatusCode::BAD_REQUEST, "nmp.back.dispenser.oneToOne.noNFTsToSend", "No NFT found to distribute")
+        }
+        Refusal::KeyReused => {
+            shape_a(StatusCode::UNPROCESSABLE_ENTITY, "nmp.back.dispenser.idempotency.reused", &refusal.to_string())
+        }
+        Refusal::ReservationOver => {
+            shape_a(StatusCode::CONFLICT, "nmp.back.dispenser.idempotency.over", &refusal.to_string())
+        }
+        Refusal::StillRunning => {
+            retry_after(shape_a(StatusCode::CONFLICT, "nmp.back.dispenser.idempotency.running", &refusal.to_string()))
+        }
+        // The handlers of these paths ask for nothing that the store could refuse otherwise.
+        other => {
+            tracing::error!(refusal = %other, "a refusal that no NMP path should meet");
+            shape_c(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
+        }
+    }
+}
+
+fn failed(fault: &Fault) -> Response {
+    tracing::error!(%fault, "a request failed");
+    match fault {
+        Fault::Locked => busy("The database is locked by another program"),
+        Fault::DiskFull => busy("The disk is full"),
+        Fault::Closed => busy("The server is closing"),
+        Fault::Damaged(_) | Fault::Database(_) => shape_c(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
+    }
+}
+
+fn busy(message: &str) -> Response {
+    retry_after(shape_c(StatusCode::SERVICE_UNAVAILABLE, message))
+}
+
+fn retry_after(mut answer: Response) -> Response {
+    answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    answer
+}
+
+#[derive(Serialize)]
+struct ShapeA<'a> {
+    name: &'static str,
+    description: &'a str,
+    code: &'static str,
+    #[serde(rename = "httpCode")]
+    http_code: u16,
+}
+
+fn shape_a(status: StatusCode, code: &'static str, description: &str) -> Response {
+    json(status, &ShapeA { name: "API Error", description, code, http_code: status.as_u16() })
+}
+
+#[derive(Serialize)]
+struct ShapeC<'a> {
+    message: &'a str,
+}
+
+fn shape_c(status: StatusCode, message: &str) -> Response {
+    json(status, &ShapeC { message })
+}
+
+pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response {
+    let body = serde_json::to_string(body).expect("our wire types are JSON");
+    (status, [(header::CONTENT_TYPE, JSON)], body).into_response()
+}
+
+pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");

@@ -1,0 +1,95 @@
+//! `GET /dispenser/distribution/reserveOne`: one passport out of the pool (contract, section 1.1).
+
+use axum::{
+    extract::{RawQuery, State},
+    http::{HeaderMap, HeaderName},
+};
+use passpool_core::{
+    Actor, HandOutSeed, IdempotencyKey, Kept, ParameterDigest, Repeat, ReservationId, Reserve, Right, Rule, Selector,
+    Shortage, Tag, WholeSeconds,
+};
+use passpool_store::{Fault, StoreError};
+
+use super::{
+    NmpCaller,
+    error::NmpError,
+    format::{Format, Handout},
+    parameters::Parameters,
+};
+use crate::{app::App, clock::random};
+
+pub(super) const PATH: &str = "/dispenser/distribution/reserveOne";
+
+pub(super) async fn reserve_one(
+    State(app): State<App>,
+    caller: NmpCaller,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Handout, NmpError> {
+    caller.needs(Right::CertCreate)?;
+    let asked = ReserveOne::parse(query.as_deref(), &headers, app.tag_rule)?;
+    let format = asked.format;
+    let reservation = app.store.reserve(asked.into_wish(&app, caller)).await?;
+    let handout = Handout::new(&app, reservation.only(), format, reservation.replayed);
+    handout.map_err(|error| StoreError::from(Fault::Damaged(error.to_string())).into())
+}
+
+/// What the caller asked for.
+struct ReserveOne {
+    selector: Selector,
+    format: Format,
+    expires_in: Option<WholeSeconds>,
+    key: Option<IdempotencyKey>,
+}
+
+impl ReserveOne {
+    fn parse(query: Option<&str>, headers: &HeaderMap, rule: Rule) -> Result<Self, NmpError> {
+        let parameters = Parameters::parse(query);
+        let selector = parameters.selector(rule)?;
+        parameters.required("format")?;
+        let format =
+            parameters.read("format", Format::parse)?.ok_or_else(|| NmpError::MissingParameter("format".into()))?;
+        let expires_in = parameters.read("expiresIn", WholeSeconds::parse)?;
+        Ok(Self { selector, format, expires_in, key: idempotency_key(headers)? })
+    }
+
+    fn into_wish(self, app: &App, caller: NmpCaller) -> Reserve {
+        let now = app.clock.now();
+        let by = Actor::User(caller.0.name);
+        let keep = self.key.as_ref().map(|key| Kept {
+            id: ReservationId::new(now, random(&*app.entropy)),
+            repeat: Some(Repeat { record: key.digest(&by.to_string(), PATH), parameters: self.parameters() }),
+        });
+        Reserve {
+            until: self.expires_in.map(|span| now.plus(span)),
+            selector: self.selector,
+            count: 1,
+            shortage: Shortage::Refuse,
+            by,
+            now,
+            keep,
+            seed: HandOutSeed::new(random(&*app.entropy)),
+            with_content: self.format == Format::Content,
+        }
+    }
+
+    /// Everything that makes another call of it.
+    fn parameters(&self) -> ParameterDigest {
+        let expires_in = self.expires_in.map(|span| span.get().to_string()).unwrap_or_default();
+        let fixed = [self.format.as_str(), self.selector.rule().as_str(), expires_in.as_str()];
+        ParameterDigest::of(fixed.into_iter().chain(self.selector.tags().iter().map(Tag::as_str)))
+    }
+}
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, NmpError> {
+    let invalid = |wrong: &str| NmpError::InvalidParameter("Idempotency-Key".into(), wrong.into());
+    let mut sent = headers.get_all(IDEMPOTENCY_KEY).iter();
+    let Some(first) = sent.next() else { return Ok(None) };
+    if sent.next().is_some() {
+        return Err(invalid("it is given more than once"));
+    }
+    let key = IdempotencyKey::parse(first.to_str().unwrap_or_default());
+    key.map(Some).map_err(|error| invalid(&error.to_string()))
+}

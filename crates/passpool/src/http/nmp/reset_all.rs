@@ -1,0 +1,51 @@
+//! `GET /dispenser/distribution/resetAll`: passports back to the pool (contract, section 1.2).
+
+use axum::{
+    extract::{RawQuery, State},
+    http::StatusCode,
+    response::Response,
+};
+use passpool_core::{Actor, Right, WholeSeconds};
+use passpool_store::{HeldState, Reset, ResetScope};
+use serde::Serialize;
+
+use super::{
+    NmpCaller,
+    error::{self, NmpError},
+    no_store,
+    parameters::Parameters,
+};
+use crate::app::App;
+
+pub(super) const PATH: &str = "/dispenser/distribution/resetAll";
+
+#[derive(Serialize)]
+struct Count {
+    count: u64,
+}
+
+pub(super) async fn reset_all(
+    State(app): State<App>,
+    caller: NmpCaller,
+    RawQuery(query): RawQuery,
+) -> Result<Response, NmpError> {
+    caller.needs(Right::CertCreate)?;
+    let wish = wish(&app, caller, query.as_deref())?;
+    let count = app.store.reset(wish).await?;
+    Ok(no_store(error::json(StatusCode::OK, &Count { count })))
+}
+
+fn wish(app: &App, caller: NmpCaller, query: Option<&str>) -> Result<Reset, NmpError> {
+    let now = app.clock.now();
+    let parameters = Parameters::parse(query);
+    let selector = parameters.selector(app.tag_rule)?;
+    let state = parameters.read("state", |state| match state {
+        "reserved" => Ok(HeldState::Reserved),
+        "scanned" => Ok(HeldState::Scanned),
+        _ => Err("it must be reserved or scanned"),
+    })?;
+    let older_than = parameters.read("olderThan", WholeSeconds::parse)?;
+    let handed_out_before = older_than.map(|span| now.minus(span));
+    let scope = ResetScope::Matching { selector: Some(selector), state, handed_out_before };
+    Ok(Reset { scope, by: Actor::User(caller.0.name), now })
+}

@@ -1,0 +1,102 @@
+//! Serving: the listener, the connections, and an end in good order.
+
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use axum::{Router, body::Body, extract::Request};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulShutdown,
+};
+use passpool_core::{Rule, Secret};
+use passpool_store::{LinkSettings, Store};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    signal::unix::{SignalKind, signal},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower::ServiceExt as _;
+
+use crate::{
+    app::App,
+    clock::{Clock, Entropy},
+    http, worker,
+};
+
+/// How long a client may take to send the head of a request, and how long an idle connection is kept.
+const HEAD_WITHIN: Duration = Duration::from_secs(75);
+/// How long requests that are being answered may take when the server is told to end. With the closing of the store
+/// it is below the 10 s after which service managers kill.
+const FINISH_WITHIN: Duration = Duration::from_secs(7);
+const CLOSE_WITHIN: Duration = Duration::from_secs(2);
+/// How long to wait when no connection can be taken, mostly since too many are open.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
+
+/// Everything that a server needs but its listener.
+pub struct Shop {
+    pub store: Arc<dyn Store>,
+    pub secret: Secret,
+    pub links: LinkSettings,
+    pub tag_rule: Rule,
+    pub clock: Arc<dyn Clock>,
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// Serves until SIGTERM or SIGINT, then finishes what was begun and closes the store: what was acknowledged stands,
+/// what was not is not done.
+pub async fn serve(listener: TcpListener, shop: Shop) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    let app = App::new(shop);
+    let (ending, workers) = (CancellationToken::new(), TaskTracker::new());
+    worker::start(&app, &workers, &ending);
+    let connections = GracefulShutdown::new();
+    let router = http::router(app.clone());
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => answer(stream, router.clone(), &connections),
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be taken");
+                    tokio::time::sleep(ACCEPT_AGAIN).await;
+                }
+            },
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+        }
+    }
+    drop(listener);
+    tracing::info!("ending: no more connections are taken");
+    if tokio::time::timeout(FINISH_WITHIN, connections.shutdown()).await.is_err() {
+        tracing::warn!("some requests did not end in time and were cut off");
+    }
+    ending.cancel();
+    workers.close();
+    let closed = async {
+        workers.wait().await;
+        app.store.close().await;
+    };
+    tokio::time::timeout(CLOSE_WITHIN, closed).await.context("the store did not close in time")
+}
+
+fn answer(stream: TcpStream, router: Router, connections: &GracefulShutdown) {
+    // Answers are small and whole: waiting for more to send with them only delays them.
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let request: Request = request.map(Body::new);
+        let router = router.clone();
+        async move { Ok::<_, Infallible>(router.oneshot(request).await.unwrap_or_else(|never| match never {})) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_WITHIN)
+        .pipeline_flush(true)
+        .serve_connection(TokioIo::new(stream), service);
+    let connection = connections.watch(connection);
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "a connection ended early");
+        }
+    });
+}

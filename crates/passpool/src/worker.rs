@@ -1,0 +1,37 @@
+//! The worker: what has to happen although nobody calls.
+
+use std::time::Duration;
+
+use passpool_core::WholeSeconds;
+use passpool_store::StoreError;
+use tokio::time::MissedTickBehavior;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::app::App;
+
+/// Holds that have ended are available within a second.
+const EVERY: Duration = Duration::from_millis(500);
+/// Idempotency records are kept for 24 hours at least.
+const KEEP_REPEATS: u64 = 25 * 3_600;
+
+/// Works until it is told to end.
+pub(crate) fn start(app: &App, workers: &TaskTracker, ending: &CancellationToken) {
+    let (app, ending) = (app.clone(), ending.clone());
+    workers.spawn(async move {
+        let mut ticks = tokio::time::interval(EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while ending.run_until_cancelled(ticks.tick()).await.is_some() {
+            if let Err(error) = work(&app).await {
+                tracing::warn!(%error, "the worker could not do its work, and tries again");
+            }
+        }
+    });
+}
+
+async fn work(app: &App) -> Result<(), StoreError> {
+    while app.store.end_holds(app.clock.now()).await? > 0 {}
+    app.store.sweep_imports().await?;
+    let keep = WholeSeconds::new(KEEP_REPEATS).expect("25 hours are a span");
+    while app.store.forget_repeats(app.clock.now().minus(keep)).await? > 0 {}
+    Ok(())
+}

@@ -1,0 +1,100 @@
+//! Connections, and what their errors mean.
+
+use std::{path::Path, thread, time::Duration};
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig};
+
+use crate::Fault;
+
+/// What marks a file as ours, in its header: "PPL1".
+const APPLICATION_ID: i32 = 0x5050_4c31;
+
+/// How long a file may be locked by somebody else before that is an error.
+const LOCKED_AT_MOST: Duration = Duration::from_secs(5);
+/// How soon a lock is tried again: at first often, since most are held for a few milliseconds.
+const FIRST_TRIES: i32 = 200;
+const FIRST_WAIT: Duration = Duration::from_micros(100);
+const LATER_WAIT: Duration = Duration::from_millis(2);
+
+/// How many prepared statements a connection keeps: more than there are.
+const STATEMENTS: usize = 128;
+
+/// Opens a file for writing, and makes it if it is not there. Every commit is on the disk when it answers.
+pub(super) fn open_to_write(path: &Path) -> Result<Connection, Fault> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut db = Connection::open_with_flags(path, flags)?;
+    db.busy_handler(Some(wait_for_lock))?;
+    let mode: String = db.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+    if mode != "wal" {
+        return Err(Fault::Database(format!("the file cannot be kept in WAL mode, only in {mode} mode")));
+    }
+    db.pragma_update(None, "synchronous", "FULL")?;
+    db.pragma_update(None, "foreign_keys", "ON")?;
+    // 64 MB: the pages of a few million passports that are handed out or imported next.
+    db.pragma_update(None, "cache_size", -65_536)?;
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    db.set_prepared_statement_cache_capacity(STATEMENTS);
+    Ok(db)
+}
+
+/// Opens a file for reading alone.
+pub(super) fn open_to_read(path: &Path) -> Result<Connection, Fault> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut db = Connection::open_with_flags(path, flags)?;
+    db.busy_handler(Some(wait_for_lock))?;
+    db.pragma_update(None, "cache_size", -8_192)?;
+    db.set_prepared_statement_cache_capacity(STATEMENTS);
+    Ok(db)
+}
+
+/// True if the file is ours, or so new that nobody has written it.
+pub(super) fn is_ours(db: &Connection) -> Result<bool, Fault> {
+    let id: i32 = db.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+    Ok(id == APPLICATION_ID || (id == 0 && is_empty(db)?))
+}
+
+pub(super) fn is_empty(db: &Connection) -> Result<bool, Fault> {
+    Ok(db.query_row("SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema)", [], |row| row.get(0))?)
+}
+
+pub(super) fn mark_as_ours(db: &Connection) -> Result<(), Fault> {
+    Ok(db.pragma_update(None, "application_id", APPLICATION_ID)?)
+}
+
+/// SQLite's own handler waits up to 100 ms between two tries, which is long for a caller at the counter.
+fn wait_for_lock(tries: i32) -> bool {
+    let (wait, waited) = if tries < FIRST_TRIES {
+        (FIRST_WAIT, FIRST_WAIT * tries.cast_unsigned())
+    } else {
+        let later = LATER_WAIT * (tries - FIRST_TRIES).cast_unsigned();
+        (LATER_WAIT, FIRST_WAIT * FIRST_TRIES.cast_unsigned() + later)
+    };
+    if waited >= LOCKED_AT_MOST {
+        return false;
+    }
+    thread::sleep(wait);
+    true
+}
+
+impl From<rusqlite::Error> for Fault {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Locked,
+            Some(ErrorCode::DiskFull) => Self::DiskFull,
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damaged(error.to_string()),
+            _ => Self::Database(error.to_string()),
+        }
+    }
+}
+
+impl From<rusqlite::types::FromSqlError> for Fault {
+    fn from(error: rusqlite::types::FromSqlError) -> Self {
+        Self::Damaged(error.to_string())
+    }
+}
+
+impl From<rusqlite::Error> for crate::StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Fault(error.into())
+    }
+}

@@ -1,0 +1,300 @@
+//! The ledger: what a transaction sees and changes. It lives in the writer's thread.
+//!
+//! What it remembers from one transaction to the next (chunks, tag ids, the journal's last row, which chunks are
+//! hidden) is dropped as soon as somebody else has written the file, and after every rollback.
+
+use std::collections::{BTreeSet, HashMap};
+
+use passpool_core::{Actor, Event, PassportId, Rule, StateName, Tag, Timestamp};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::{
+    passport::PassportRow,
+    sets::{Sets, Table},
+    snapshot::Snapshot,
+};
+use crate::{Fault, StoreError};
+
+/// The key in `tagged` under which every passport is.
+pub(super) const EVERY_PASSPORT: u32 = 0;
+
+/// How many tags are remembered: a serial number on each passport would fill the memory else.
+const REMEMBERED_TAGS: usize = 16_384;
+/// How many selectors are remembered with the place where they found something last.
+const REMEMBERED_MARKS: usize = 16_384;
+
+pub(super) struct Ledger {
+    pub(super) db: Connection,
+    pub(super) pool: Sets,
+    pub(super) tagged: Sets,
+    pub(super) standing: Sets,
+    /// Before which chunk a selector finds nothing. Right as long as nothing is added to a pool.
+    pub(super) marks: HashMap<(Rule, Box<[u32]>), u32>,
+    /// The chunks of running imports.
+    pub(super) hidden: BTreeSet<u32>,
+    /// When the next hold ends.
+    pub(super) next_end: Option<Timestamp>,
+    tags: HashMap<Tag, u32>,
+    journal_head: JournalHead,
+    data_version: i64,
+}
+
+/// The journal's last row.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct JournalHead {
+    seq: i64,
+    at: i64,
+}
+
+/// A change of one passport: what the journal will say of it.
+#[derive(Clone, Copy)]
+pub(super) struct Change<'a> {
+    pub(super) event: Event,
+    pub(super) by: &'a Actor,
+    pub(super) at: Timestamp,
+}
+
+impl Ledger {
+    pub(super) fn new(db: Connection) -> Self {
+        Self {
+            db,
+            pool: Sets::new(Table::Pool),
+            tagged: Sets::new(Table::Tagged),
+            standing: Sets::new(Table::Standing),
+            marks: HashMap::new(),
+            hidden: BTreeSet::new(),
+            next_end: None,
+            tags: HashMap::new(),
+            journal_head: JournalHead::default(),
+            data_version: -1,
+        }
+    }
+
+    /// Runs the work in one transaction. What it changed is durable when this answers, or undone if it failed.
+    pub(super) fn transaction<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, Fault>) -> Result<T, Fault> {
+        self.begin()?;
+        let done = work(self).and_then(|value| {
+            self.flush()?;
+            self.db.execute_batch("COMMIT")?;
+            Ok(value)
+        });
+        match &done {
+            Ok(_) => self.trim(),
+            Err(_) => self.roll_back(),
+        }
+        done
+    }
+
+    /// Runs the work so that a refusal takes back what it did, and nothing else of the transaction.
+    pub(super) fn part<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        self.flush()?;
+        let journal_head = self.journal_head;
+        self.db.execute_batch("SAVEPOINT part")?;
+        let done = work(self);
+        if let Err(StoreError::Refusal(_)) = &done {
+            self.db.execute_batch("ROLLBACK TO part; RELEASE part")?;
+            self.journal_head = journal_head;
+            self.forget_sets();
+            self.tags.clear();
+            return done;
+        }
+        self.db.execute_batch("RELEASE part")?;
+        done
+    }
+
+    /// The database as the running transaction has made it, for work that reads many sets once.
+    pub(super) fn snapshot(&mut self) -> Result<Snapshot<'_>, Fault> {
+        self.flush()?;
+        Snapshot::new(&self.db)
+    }
+
+    /// Writes the state that a passport has from now on, keeps the sets in step, and tells the journal.
+    ///
+    /// The guard stands in the statement: the row has to be as `was` read it.
+    pub(super) fn change(
+        &mut self,
+        was: &PassportRow,
+        becomes: &PassportRow,
+        change: Change<'_>,
+        detail: &str,
+    ) -> Result<(), Fault> {
+        let changed = self.write_journal(was.id, Some(was.changed), change, detail)?;
+        becomes.update(&self.db, was, changed)?;
+        self.move_between_sets(was, becomes)?;
+        if let Some(until) = becomes.hold_ends() {
+            self.next_end = Some(self.next_end.map_or(until, |next| next.min(until)));
+        }
+        Ok(())
+    }
+
+    /// Writes one row and answers its number. `detail` is the inside of a JSON object.
+    pub(super) fn write_journal(
+        &mut self,
+        passport: PassportId,
+        after: Option<i64>,
+        change: Change<'_>,
+        detail: &str,
+    ) -> Result<i64, Fault> {
+        let detail = match (after, detail) {
+            (None, "") => None,
+            (None, detail) => Some(format!("{{{detail}}}")),
+            (Some(after), "") => Some(format!("{{\"after\":{after}}}")),
+            (Some(after), detail) => Some(format!("{{\"after\":{after},{detail}}}")),
+        };
+        // Clocks are set back now and then; the journal's time is not.
+        let at = change.at.as_micros().max(self.journal_head.at);
+        let seq = self.journal_head.seq + 1;
+        self.db
+            .prepare_cached("INSERT INTO journal (seq, at, kind, passport, actor, detail) VALUES (?, ?, ?, ?, ?, ?)")?
+            .execute(params![seq, at, change.event.as_str(), passport.get(), change.by.to_string(), detail])?;
+        self.journal_head = JournalHead { seq, at };
+        Ok(seq)
+    }
+
+    /// The number that the next row will have.
+    pub(super) fn next_journal_seq(&self) -> i64 {
+        self.journal_head.seq + 1
+    }
+
+    /// Writes the sets out and forgets them, for work that changes their tables itself.
+    pub(super) fn drop_chunks(&mut self) -> Result<(), Fault> {
+        self.flush()?;
+        self.forget_sets();
+        Ok(())
+    }
+
+    /// The id of a tag, if any passport ever had it.
+    pub(super) fn tag_id(&mut self, tag: &Tag) -> Result<Option<u32>, Fault> {
+        if let Some(id) = self.tags.get(tag) {
+            return Ok(Some(*id));
+        }
+        let mut statement = self.db.prepare_cached("SELECT id FROM tag WHERE name = ?")?;
+        let id = statement.query_row([tag.as_str()], |row| row.get(0)).optional()?;
+        drop(statement);
+        if let Some(id) = id {
+            self.remember_tag(tag, id);
+        }
+        Ok(id)
+    }
+
+    /// The id of a tag, which is made if need be.
+    pub(super) fn tag_id_or_new(&mut self, tag: &Tag) -> Result<u32, Fault> {
+        if let Some(id) = self.tag_id(tag)? {
+            return Ok(id);
+        }
+        self.db.prepare_cached("INSERT INTO tag (name) VALUES (?)")?.execute([tag.as_str()])?;
+        let id = u32::try_from(self.db.last_insert_rowid())
+            .map_err(|_| Fault::Database("there are too many tags".into()))?;
+        self.remember_tag(tag, id);
+        Ok(id)
+    }
+
+    /// To be called whenever something was added to a pool, or made visible.
+    pub(super) fn pools_grew(&mut self) {
+        self.marks.clear();
+    }
+
+    pub(super) fn remember_mark(&mut self, rule: Rule, tags: &[u32], chunk: u32) {
+        if self.marks.len() >= REMEMBERED_MARKS {
+            self.marks.clear();
+        }
+        self.marks.insert((rule, tags.into()), chunk);
+    }
+
+    pub(super) fn load_next_end(&mut self) -> Result<(), Fault> {
+        let sql =
+            "SELECT min(until) FROM passport INDEXED BY passport_hold WHERE until IS NOT NULL AND state IN (1, 2)";
+        let micros: Option<i64> = self.db.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
+        self.next_end = micros.map(Timestamp::from_micros);
+        Ok(())
+    }
+
+    pub(super) fn load_hidden(&mut self) -> Result<(), Fault> {
+        let mut statement = self.db.prepare_cached("SELECT chunk FROM hidden")?;
+        self.hidden = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        Ok(())
+    }
+
+    fn begin(&mut self) -> Result<(), Fault> {
+        // IMMEDIATE takes the right to write at once, so that nothing read here is out of date when it is written.
+        self.db.execute_batch("BEGIN IMMEDIATE")?;
+        let version: i64 = self.db.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?;
+        if version == self.data_version {
+            return Ok(());
+        }
+        self.forget_sets();
+        self.tags.clear();
+        let loaded = self.load_next_end().and_then(|()| self.load_hidden()).and_then(|()| self.load_journal_head());
+        match &loaded {
+            Ok(()) => self.data_version = version,
+            Err(_) => self.roll_back(),
+        }
+        loaded
+    }
+
+    fn load_journal_head(&mut self) -> Result<(), Fault> {
+        let mut statement = self.db.prepare_cached("SELECT seq, at FROM journal ORDER BY seq DESC LIMIT 1")?;
+        let head = statement.query_row([], |row| Ok(JournalHead { seq: row.get(0)?, at: row.get(1)? })).optional()?;
+        drop(statement);
+        self.journal_head = head.unwrap_or_default();
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), Fault> {
+        self.pool.flush(&self.db)?;
+        self.tagged.flush(&self.db)?;
+        self.standing.flush(&self.db)
+    }
+
+    fn trim(&mut self) {
+        self.pool.trim();
+        self.tagged.trim();
+        self.standing.trim();
+    }
+
+    fn roll_back(&mut self) {
+        // A failed COMMIT may have rolled back already; then there is nothing left to do.
+        if !self.db.is_autocommit()
+            && let Err(error) = self.db.execute_batch("ROLLBACK")
+        {
+            tracing::error!(%error, "a transaction could not be rolled back");
+        }
+        self.forget_sets();
+        self.tags.clear();
+        self.data_version = -1;
+    }
+
+    fn forget_sets(&mut self) {
+        self.pool.forget();
+        self.tagged.forget();
+        self.standing.forget();
+        self.marks.clear();
+    }
+
+    fn remember_tag(&mut self, tag: &Tag, id: u32) {
+        if self.tags.len() >= REMEMBERED_TAGS {
+            self.tags.clear();
+        }
+        self.tags.insert(tag.clone(), id);
+    }
+
+    fn move_between_sets(&mut self, was: &PassportRow, becomes: &PassportRow) -> Result<(), Fault> {
+        let (from, to) = (was.state.name(), becomes.state.name());
+        if from != to {
+            if from != StateName::Available {
+                self.standing.remove(&self.db, from as u32, was.seq)?;
+            }
+            if to != StateName::Available {
+                self.standing.insert(&self.db, to as u32, was.seq)?;
+            }
+        }
+        match (was.is_in_pool(), becomes.is_in_pool()) {
+            (true, false) => was.tags.iter().try_for_each(|tag| self.pool.remove(&self.db, *tag, was.seq)),
+            (false, true) => {
+                self.pools_grew();
+                becomes.tags.iter().try_for_each(|tag| self.pool.insert(&self.db, *tag, was.seq))
+            }
+            (true, true) | (false, false) => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! Locks of the operating system: they end with the process that holds them, however it ends.
+
+use std::{
+    fs::{File, OpenOptions, TryLockError},
+    io,
+    path::{Path, PathBuf},
+};
+
+/// Held until it is dropped.
+#[derive(Debug)]
+pub(super) struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    /// None if somebody else holds it.
+    pub(super) fn take(database: &Path, purpose: Purpose) -> io::Result<Option<Self>> {
+        let path = purpose.path(database);
+        let file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Self { _file: file })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+}
+
+/// What only one may do at a time.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Purpose {
+    Serve,
+    Import,
+}
+
+impl Purpose {
+    fn path(self, database: &Path) -> PathBuf {
+        let ending = match self {
+            Self::Serve => ".serve.lock",
+            Self::Import => ".import.lock",
+        };
+        let mut path = database.as_os_str().to_owned();
+        path.push(ending);
+        path.into()
+    }
+}

@@ -1,0 +1,237 @@
+//! A passport's row, and the state that its columns spell.
+
+use passpool_core::{
+    Code, HandOut, HandOutNumber, LinkKey, PassportId, ReservationId, SealedPassphrase, SecretId, State, StateName,
+    Timestamp, WalletAddress,
+};
+use rusqlite::{Connection, Row, Statement, params};
+
+use super::varint;
+use crate::Fault;
+
+/// The columns that [`PassportRow::read`] wants, in its order.
+macro_rules! columns {
+    () => {
+        "seq, id, state, changed, tags, content, secret, number, sealed, printed, handed_at, until, reservation, owner, settle_by"
+    };
+}
+pub(super) use columns;
+
+/// The truth about one passport, as of one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct PassportRow {
+    pub(super) seq: u64,
+    pub(super) id: PassportId,
+    pub(super) state: State,
+    /// The journal's row about its last change.
+    pub(super) changed: i64,
+    pub(super) tags: Vec<u32>,
+    pub(super) content: Option<i64>,
+}
+
+/// What the columns of a state hold; the others are null.
+#[derive(Default)]
+struct Columns<'a> {
+    secret: Option<u8>,
+    number: Option<i64>,
+    sealed: Option<&'a [u8]>,
+    printed: Option<bool>,
+    handed_at: Option<i64>,
+    until: Option<i64>,
+    reservation: Option<&'a [u8]>,
+    owner: Option<&'a [u8]>,
+    settle_by: Option<i64>,
+}
+
+impl PassportRow {
+    pub(super) fn by_seq(db: &Connection, seq: u64) -> Result<Self, Fault> {
+        let mut statement = db.prepare_cached(concat!("SELECT ", columns!(), " FROM passport WHERE seq = ?"))?;
+        let row = Self::query(&mut statement, [seq])?;
+        row.ok_or_else(|| Fault::Damaged(format!("there is no passport number {seq}")))
+    }
+
+    /// None for a passport that nobody can see yet, as for one that does not exist.
+    pub(super) fn visible_by_id(db: &Connection, id: PassportId) -> Result<Option<Self>, Fault> {
+        let sql = concat!(
+            "SELECT ",
+            columns!(),
+            " FROM passport WHERE id = ? AND NOT EXISTS (SELECT 1 FROM hidden WHERE chunk = passport.seq >> 12)"
+        );
+        Self::query(&mut *db.prepare_cached(sql)?, [id.get()])
+    }
+
+    /// The same passport in another state.
+    pub(super) fn with(&self, state: State) -> Self {
+        Self { state, ..self.clone() }
+    }
+
+    /// True if a reservation may pick it.
+    pub(super) fn is_in_pool(&self) -> bool {
+        matches!(self.state, State::Available(Code::None | Code::Imported(..)))
+    }
+
+    /// When the passport comes back by itself, if it does.
+    pub(super) fn hold_ends(&self) -> Option<Timestamp> {
+        match &self.state {
+            State::Reserved(hand_out) | State::Scanned(hand_out) => hand_out.until,
+            _ => None,
+        }
+    }
+
+    pub(super) fn read(row: &Row<'_>) -> Result<Self, Fault> {
+        let id: u64 = row.get(1)?;
+        let damaged = |what: &str| Fault::Damaged(format!("passport {id}: {what}"));
+        Ok(Self {
+            seq: row.get(0)?,
+            id: PassportId::new(id).map_err(|_| damaged("its id is out of range"))?,
+            state: read_state(row)?.ok_or_else(|| damaged("its columns are no state"))?,
+            changed: row.get(3)?,
+            tags: varint::read_sorted(row.get_ref(4)?.as_blob()?).ok_or_else(|| damaged("its tags are unreadable"))?,
+            content: row.get(5)?,
+        })
+    }
+
+    /// Writes a new passport.
+    pub(super) fn insert(&self, db: &Connection) -> rusqlite::Result<()> {
+        let columns = Columns::of(&self.state);
+        let sql = "INSERT INTO passport (seq, id, state, changed, tags, content, secret, sealed, printed) \
+                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        db.prepare_cached(sql)?.execute(params![
+            self.seq,
+            self.id.get(),
+            self.state.name() as u8,
+            self.changed,
+            varint::write_sorted(&self.tags),
+            self.content,
+            columns.secret,
+            columns.sealed,
+            columns.printed,
+        ])?;
+        Ok(())
+    }
+
+    /// Writes this state over the one that `was` read, and fails if it is no longer that one.
+    pub(super) fn update(&self, db: &Connection, was: &Self, changed: i64) -> Result<(), Fault> {
+        let columns = Columns::of(&self.state);
+        let sql = "UPDATE passport SET state = ?, changed = ?, secret = ?, number = ?, sealed = ?, printed = ?, handed_at = ?, \
+                   until = ?, reservation = ?, owner = ?, settle_by = ? WHERE seq = ? AND state = ? AND changed = ?";
+        let rows = db.prepare_cached(sql)?.execute(params![
+            self.state.name() as u8,
+            changed,
+            columns.secret,
+            columns.number,
+            columns.sealed,
+            columns.printed,
+            columns.handed_at,
+            columns.until,
+            columns.reservation,
+            columns.owner,
+            columns.settle_by,
+            self.seq,
+            was.state.name() as u8,
+            was.changed,
+        ])?;
+        if rows == 1 {
+            return Ok(());
+        }
+        Err(Fault::Damaged(format!("passport {} is not {} as it was read", self.id, was.state.name())))
+    }
+
+    fn query(statement: &mut Statement<'_>, params: impl rusqlite::Params) -> Result<Option<Self>, Fault> {
+        let mut rows = statement.query(params)?;
+        rows.next()?.map(Self::read).transpose()
+    }
+}
+
+impl<'a> Columns<'a> {
+    fn of(state: &'a State) -> Self {
+        match state {
+            State::Available(Code::None) | State::Recovered | State::Withdrawn => Self::default(),
+            State::Available(Code::Imported(sealed, secret)) => {
+                Self { secret: Some(secret.0), sealed: Some(sealed.as_bytes()), ..Self::default() }
+            }
+            State::Available(Code::Printed(sealed, secret)) => {
+                Self { secret: Some(secret.0), sealed: Some(sealed.as_bytes()), printed: Some(true), ..Self::default() }
+            }
+            State::Reserved(hand_out) | State::Scanned(hand_out) => Self::handed_out(hand_out),
+            State::Pending { hand_out, to, settle_by } => Self {
+                owner: Some(to.as_bytes()),
+                settle_by: Some(settle_by.as_micros()),
+                ..Self::handed_out(hand_out)
+            },
+            State::Claimed { hand_out, owner } => Self { owner: Some(owner.as_bytes()), ..Self::handed_out(hand_out) },
+        }
+    }
+
+    fn handed_out(hand_out: &'a HandOut) -> Self {
+        let (number, sealed) = match &hand_out.key {
+            LinkKey::Derived(number) => (Some(number.get().cast_signed()), None),
+            LinkKey::Imported(sealed) => (None, Some(sealed.as_bytes())),
+        };
+        Self {
+            secret: Some(hand_out.secret.0),
+            number,
+            sealed,
+            handed_at: Some(hand_out.at.as_micros()),
+            until: hand_out.until.map(Timestamp::as_micros),
+            reservation: hand_out.reservation.as_ref().map(|id| id.as_bytes().as_slice()),
+            ..Self::default()
+        }
+    }
+}
+
+/// None if the columns do not fit together.
+fn read_state(row: &Row<'_>) -> rusqlite::Result<Option<State>> {
+    let Some(name) = StateName::ALL.get(row.get::<_, usize>(2)?) else { return Ok(None) };
+    Ok(match name {
+        StateName::Available => read_code(row)?.map(State::Available),
+        StateName::Reserved => read_hand_out(row)?.map(State::Reserved),
+        StateName::Scanned => read_hand_out(row)?.map(State::Scanned),
+        StateName::Pending => match (read_hand_out(row)?, read_owner(row)?, row.get(14)?) {
+            (Some(hand_out), Some(to), Some(by)) => {
+                Some(State::Pending { hand_out, to, settle_by: Timestamp::from_micros(by) })
+            }
+            _ => None,
+        },
+        StateName::Claimed => match (read_hand_out(row)?, read_owner(row)?) {
+            (Some(hand_out), Some(owner)) => Some(State::Claimed { hand_out, owner }),
+            _ => None,
+        },
+        StateName::Recovered => Some(State::Recovered),
+        StateName::Withdrawn => Some(State::Withdrawn),
+    })
+}
+
+fn read_code(row: &Row<'_>) -> rusqlite::Result<Option<Code>> {
+    let sealed = row.get_ref(8)?.as_blob_or_null()?.map(SealedPassphrase::from_stored);
+    let secret = row.get::<_, Option<u8>>(6)?.map(SecretId);
+    let printed = row.get::<_, Option<bool>>(9)?.unwrap_or(false);
+    Ok(match (sealed, secret) {
+        (None, None) if !printed => Some(Code::None),
+        (Some(sealed), Some(secret)) if printed => Some(Code::Printed(sealed, secret)),
+        (Some(sealed), Some(secret)) => Some(Code::Imported(sealed, secret)),
+        _ => None,
+    })
+}
+
+fn read_hand_out(row: &Row<'_>) -> rusqlite::Result<Option<HandOut>> {
+    let number = row.get::<_, Option<i64>>(7)?.map(|number| HandOutNumber::new(number.cast_unsigned()));
+    let sealed = row.get_ref(8)?.as_blob_or_null()?.map(SealedPassphrase::from_stored);
+    let key = match (number, sealed) {
+        (Some(number), None) => LinkKey::Derived(number),
+        (None, Some(sealed)) => LinkKey::Imported(sealed),
+        _ => return Ok(None),
+    };
+    let (Some(secret), Some(at)) = (row.get(6)?, row.get(10)?) else { return Ok(None) };
+    Ok(Some(HandOut {
+        key,
+        secret: SecretId(secret),
+        at: Timestamp::from_micros(at),
+        until: row.get::<_, Option<i64>>(11)?.map(Timestamp::from_micros),
+        reservation: row.get::<_, Option<[u8; 16]>>(12)?.map(ReservationId::from_stored),
+    }))
+}
+
+fn read_owner(row: &Row<'_>) -> rusqlite::Result<Option<WalletAddress>> {
+    Ok(row.get_ref(13)?.as_blob_or_null()?.and_then(|bytes| WalletAddress::try_from(bytes).ok()))
+}

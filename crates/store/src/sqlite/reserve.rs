@@ -1,0 +1,142 @@
+//! Reserving: passports leave the pool.
+
+use std::fmt::Write as _;
+
+use passpool_core::{
+    Content, Event, HandedOut, Kept, Refusal, Reservation, ReservationId, Reserve, SecretId, Shortage, State, Terms,
+    Timestamp,
+};
+use rusqlite::params;
+
+use super::{
+    ledger::{Change, Ledger},
+    passport::PassportRow,
+    repeat, varint,
+};
+use crate::{Fault, StoreError};
+
+pub(super) fn reserve(ledger: &mut Ledger, wish: &Reserve) -> Result<Reservation, StoreError> {
+    if !(1..=Reserve::MAX_COUNT).contains(&wish.count) {
+        return Err(Refusal::Count { count: wish.count.into(), max: Reserve::MAX_COUNT.into() }.into());
+    }
+    if wish.until.is_some_and(|until| until <= wish.now) {
+        return Err(Refusal::EndInThePast.into());
+    }
+    if let Some(Kept { repeat: Some(repeat), .. }) = wish.keep
+        && let Some(first) = repeat::find(&ledger.db, &repeat)?
+    {
+        return replay(ledger, first, wish);
+    }
+    let picked = pick(ledger, wish)?;
+    let handed_out = picked.iter().enumerate().map(|(position, seq)| hand_out(ledger, wish, *seq, position as u32));
+    let handed_out = handed_out.collect::<Result<Vec<_>, _>>()?;
+    if let Some(kept) = &wish.keep {
+        keep(ledger, kept, wish, &picked)?;
+    }
+    Ok(Reservation { id: wish.keep.map(|kept| kept.id), handed_out, replayed: false })
+}
+
+/// As many as are wanted, or a refusal: nothing is written before it is known that they are there.
+fn pick(ledger: &mut Ledger, wish: &Reserve) -> Result<Vec<u64>, StoreError> {
+    loop {
+        // Passports whose time is over count as free, whether or not the worker came by.
+        let ended = super::hold::end_due(ledger, wish.now)?;
+        let picked = ledger.pick(&wish.selector, wish.count)?;
+        let enough = match wish.shortage {
+            Shortage::Refuse => picked.len() == wish.count as usize,
+            Shortage::Partial => !picked.is_empty(),
+        };
+        if enough {
+            return Ok(picked);
+        }
+        if ended == 0 {
+            return Err(Refusal::PoolShort { available: picked.len() as u64 }.into());
+        }
+    }
+}
+
+fn hand_out(ledger: &mut Ledger, wish: &Reserve, seq: u64, position: u32) -> Result<HandedOut, StoreError> {
+    let was = PassportRow::by_seq(&ledger.db, seq)?;
+    let terms = Terms {
+        number: wish.seed.number(position),
+        secret: SecretId::FIRST,
+        at: wish.now,
+        until: wish.until,
+        reservation: wish.keep.map(|kept| kept.id),
+    };
+    let state = was.state.clone().reserve(terms).map_err(|refusal| {
+        // The pool is an index of passports that can be reserved. If one cannot, the index is wrong, not the caller.
+        Fault::Damaged(format!("passport {} stands in the pool: {refusal}", was.id))
+    })?;
+    let becomes = was.with(state);
+    let change = Change { event: Event::Reserved, by: &wish.by, at: wish.now };
+    ledger.change(&was, &becomes, change, &detail(wish.until, wish.keep.map(|kept| kept.id)))?;
+    handed_out(ledger, &becomes, wish.with_content)?.ok_or_else(|| unreachable!("it was just handed out"))
+}
+
+fn handed_out(ledger: &Ledger, row: &PassportRow, with_content: bool) -> Result<Option<HandedOut>, StoreError> {
+    let (State::Reserved(hand_out)
+    | State::Scanned(hand_out)
+    | State::Pending { hand_out, .. }
+    | State::Claimed { hand_out, .. }) = &row.state
+    else {
+        return Ok(None);
+    };
+    let content = match (with_content, row.content) {
+        (false, _) => None,
+        (true, None) => Some(Content::empty()),
+        (true, Some(id)) => Some(super::content::load(&ledger.db, id)?),
+    };
+    Ok(Some(HandedOut { passport: row.id, key: hand_out.key.clone(), content }))
+}
+
+fn detail(until: Option<Timestamp>, reservation: Option<ReservationId>) -> String {
+    let mut detail = String::new();
+    if let Some(until) = until {
+        let _ = write!(detail, "\"until\":{}", until.as_micros());
+    }
+    if let Some(reservation) = reservation {
+        let comma = if detail.is_empty() { "" } else { "," };
+        let _ = write!(detail, "{comma}\"reservation\":\"{reservation}\"");
+    }
+    detail
+}
+
+fn keep(ledger: &Ledger, kept: &Kept, wish: &Reserve, seqs: &[u64]) -> Result<(), Fault> {
+    let sql = "INSERT INTO reservation (id, at, actor, passports) VALUES (?, ?, ?, ?)";
+    let passports = varint::write_any(seqs.iter().copied());
+    let id = kept.id.as_bytes();
+    ledger.db.prepare_cached(sql)?.execute(params![id, wish.now.as_micros(), wish.by.to_string(), passports])?;
+    if let Some(repeat) = &kept.repeat {
+        repeat::write(&ledger.db, repeat, kept.id, wish.now)?;
+    }
+    Ok(())
+}
+
+/// The first answer again, made from the rows: every passport of it has to be held by it still.
+fn replay(ledger: &Ledger, id: ReservationId, wish: &Reserve) -> Result<Reservation, StoreError> {
+    let mut statement = ledger.db.prepare_cached("SELECT passports FROM reservation WHERE id = ?")?;
+    let seqs = statement.query_row([id.as_bytes()], |row| Ok(varint::read_any(row.get_ref(0)?.as_blob()?)))?;
+    let seqs = seqs.ok_or_else(|| Fault::Damaged(format!("reservation {id} is unreadable")))?;
+    let handed_out = seqs.into_iter().map(|seq| {
+        let row = PassportRow::by_seq(&ledger.db, seq)?;
+        let row = row.with(row.state.clone().as_of(wish.now));
+        match held_by(&row.state) {
+            Some(holder) if holder == id => {
+                handed_out(ledger, &row, wish.with_content)?.ok_or(Refusal::ReservationOver.into())
+            }
+            _ => Err(Refusal::ReservationOver.into()),
+        }
+    });
+    Ok(Reservation { id: Some(id), handed_out: handed_out.collect::<Result<_, StoreError>>()?, replayed: true })
+}
+
+fn held_by(state: &State) -> Option<ReservationId> {
+    match state {
+        State::Reserved(hand_out)
+        | State::Scanned(hand_out)
+        | State::Pending { hand_out, .. }
+        | State::Claimed { hand_out, .. } => hand_out.reservation,
+        State::Available(_) | State::Recovered | State::Withdrawn => None,
+    }
+}
