@@ -2,7 +2,15 @@
 
 mod app;
 mod callers;
+pub mod cli;
 pub mod clock;
+mod config;
+mod database;
+mod exchange;
+mod filling;
+mod handout;
 pub mod http;
+mod logs;
+pub mod output;
 pub mod serve;
 mod worker;

@@ -1,0 +1,150 @@
+//! The command line: one file a command.
+
+mod check;
+mod create;
+mod demo;
+mod export;
+mod import;
+mod moment;
+mod pool;
+mod reserve;
+mod reset;
+mod serve;
+mod span;
+mod surroundings;
+mod user;
+
+use std::{ffi::OsString, path::PathBuf, process::ExitCode, sync::Arc};
+
+use anyhow::Context;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind};
+use passpool_store::{DatabaseUrl, StoreError};
+
+use crate::{
+    clock::{SystemClock, SystemEntropy},
+    config::Settings,
+    database::Place,
+    output::Output,
+};
+use surroundings::Surroundings;
+
+/// Hands out digital passports from a pool, each exactly once
+#[derive(Debug, Parser)]
+#[command(
+    name = "passpool",
+    version,
+    after_help = "Every flag may also be given as PASSPOOL_* in the environment (PASSPOOL_SECRET_FILE), or in the TOML \
+                  file that --config names (secret-file = \"...\"). A flag wins over the environment, and that over \
+                  the file.\n\nExit codes: 0 done, 1 refused or failed, 2 a wrong call."
+)]
+pub struct Arguments {
+    /// The database: sqlite:PATH
+    #[arg(long, global = true, value_name = "URL", default_value = "sqlite:passpool.db")]
+    database: String,
+    /// The file that holds the secret [default: the database's path with .secret behind it]
+    #[arg(long, global = true, value_name = "FILE")]
+    secret_file: Option<PathBuf>,
+    /// A TOML file with values for flags
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Serve(serve::ServeCommand),
+    Demo(demo::DemoCommand),
+    Create(create::CreateCommand),
+    Import(import::ImportCommand),
+    Export(export::ExportCommand),
+    Reserve(reserve::ReserveCommand),
+    Reset(reset::ResetCommand),
+    Pool(pool::PoolCommand),
+    #[command(subcommand)]
+    User(user::UserCommand),
+    Check(check::CheckCommand),
+}
+
+impl Arguments {
+    /// Reads the command line, the environment and the configuration file.
+    pub fn read() -> anyhow::Result<Self> {
+        let arguments: Vec<OsString> = std::env::args_os().collect();
+        let command = Self::command();
+        let settings = Settings::read(&command, &arguments, |name| std::env::var(name).ok());
+        let settings = settings.map_err(clap::Error::from)?;
+        let matches = settings.apply(command).try_get_matches_from(&arguments);
+        let matches = matches.map_err(|error| settings.explain(error, &arguments))?;
+        Ok(Self::from_arg_matches(&matches)?)
+    }
+
+    /// Runs the command.
+    pub fn run(self, output: &mut Output) -> anyhow::Result<ExitCode> {
+        // Not an argument that clap reads, for its errors repeat what they refuse, and this may hold a password.
+        let database: DatabaseUrl = self.database.parse().map_err(|error| misused(format!("--database: {error}")))?;
+        let place = Place::new(database.clone(), self.secret_file);
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        let outcome = runtime.block_on(async {
+            let mut around = Surroundings::new(place, Arc::new(SystemClock), Arc::new(SystemEntropy), output);
+            let outcome = self.command.run(&mut around).await;
+            around.close().await;
+            outcome
+        });
+        // What still runs in the background has lost whoever waited for it.
+        runtime.shutdown_background();
+        match outcome {
+            Err(error) if is_fault(&error) => Err(error).with_context(|| database.to_string()),
+            outcome => outcome,
+        }
+    }
+}
+
+impl Command {
+    async fn run(self, around: &mut Surroundings<'_>) -> anyhow::Result<ExitCode> {
+        match self {
+            Self::Serve(command) => command.run(around).await,
+            Self::Demo(command) => command.run(around).await,
+            Self::Create(command) => command.run(around).await,
+            Self::Import(command) => command.run(around).await,
+            Self::Export(command) => command.run(around).await,
+            Self::Reserve(command) => command.run(around).await,
+            Self::Reset(command) => command.run(around).await,
+            Self::Pool(command) => command.run(around).await,
+            Self::User(command) => command.run(around).await,
+            Self::Check(command) => command.run(around).await,
+        }
+    }
+}
+
+/// A call that cannot be meant like this: exit code 2.
+fn misused(reason: impl std::fmt::Display) -> clap::Error {
+    clap::Error::raw(ErrorKind::ValueValidation, format!("{reason}\n"))
+}
+
+/// A fault tells what is wrong with the database, and not which database it is.
+fn is_fault(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| matches!(cause.downcast_ref(), Some(StoreError::Fault(_))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_commands_are_well_formed() {
+        Arguments::command().debug_assert();
+        Settings::default().apply(Arguments::command()).debug_assert();
+    }
+
+    #[test]
+    fn the_database_may_stand_anywhere_behind_the_command() {
+        for line in [
+            "passpool user add crm --rights certRead --database sqlite:x.db",
+            "passpool user add --database sqlite:x.db crm --rights certRead",
+            "passpool user --database sqlite:x.db add crm --rights certRead",
+            "passpool --database sqlite:x.db user add crm --rights certRead",
+        ] {
+            assert_eq!(Arguments::try_parse_from(line.split(' ')).unwrap().database, "sqlite:x.db", "{line}");
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! `import`: passports that come from elsewhere.
+
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::Context;
+use indicatif::{ProgressBar, ProgressStyle};
+use passpool_core::{Actor, Tag};
+use passpool_store::{ImportTerms, Intent};
+
+use super::{Surroundings, misused};
+use crate::{
+    exchange::{self, BadLine, FileFormat, Row},
+    filling::{Codes, Filling},
+    output::is_watched,
+};
+
+/// Take passports in from a file: all of them, or none if a line is bad
+///
+/// The columns are id, passphrase, tags and content, each of them optional and in any order. A CSV file begins with
+/// their names; tags are one cell, with commas between them. NDJSON has an object a line:
+/// {"id":1,"passphrase":"..","tags":["vip"],"content":{}}.
+#[derive(Debug, clap::Args)]
+pub(super) struct ImportCommand {
+    /// The file, or - for the standard input
+    file: PathBuf,
+    /// How the file is written [default: what the end of its name tells]
+    #[arg(long, value_name = "FORMAT")]
+    format: Option<FileFormat>,
+    /// Pass over ids that are known already
+    #[arg(long)]
+    skip_known: bool,
+    /// The passphrases are printed on something: nobody else gets these passports, and whoever opens one has it
+    #[arg(long)]
+    printed: bool,
+    /// A tag that each passport gets besides its own; may be given more than once
+    #[arg(long, value_name = "TAG", visible_alias = "tags", value_delimiter = ',', value_parser = Tag::parse)]
+    tag: Vec<Tag>,
+    /// Print the number imported as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl ImportCommand {
+    pub(super) async fn run(self, around: &mut Surroundings<'_>) -> anyhow::Result<ExitCode> {
+        let format = self.format.or_else(|| FileFormat::of(&self.file)).ok_or_else(|| {
+            misused(format!("{}: its name does not tell its format; give --format", self.file.display()))
+        })?;
+        let progress = if is_watched() { ProgressBar::no_length() } else { ProgressBar::hidden() };
+        // The header is read before a database is made.
+        let source = open(&self.file, &progress).with_context(|| self.file.display().to_string())?;
+        let rows = exchange::read(format, source, self.tag).with_context(|| self.file.display().to_string())?;
+        let printed = self.printed;
+        let rows = rows.map(move |row| row.and_then(|row| if printed { with_code(row) } else { Ok(row) }));
+        let (store, secret) = around.open_with_secret(Intent::Write)?;
+        let codes = if printed { Codes::Printed(secret) } else { Codes::Imported(secret) };
+        let terms =
+            ImportTerms { by: Actor::CommandLine, now: around.now(), imported: true, skip_known: self.skip_known };
+        let made = Filling { store, codes, terms, entropy: around.entropy.clone() }.fill(rows).await;
+        progress.finish_and_clear();
+        let made = made.with_context(|| format!("nothing was imported from {}", self.file.display()))?;
+        around.output.message(format_args!("{made} passports were imported"));
+        if self.json {
+            around.output.json(&serde_json::json!({ "imported": made }))?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn open(file: &Path, progress: &ProgressBar) -> io::Result<Box<dyn Read + Send>> {
+    let style = ProgressStyle::with_template("{bar:40} {bytes} of {total_bytes}, {eta} left");
+    if file == Path::new("-") {
+        return Ok(Box::new(progress.wrap_read(io::stdin())));
+    }
+    let source = File::open(file)?;
+    progress.set_length(source.metadata()?.len());
+    progress.set_style(style.expect("the template is well formed"));
+    Ok(Box::new(progress.wrap_read(source)))
+}
+
+fn with_code(row: Row) -> Result<Row, BadLine> {
+    match row.passphrase {
+        Some(_) => Ok(row),
+        None => Err(BadLine::new(row.line, "it has no passphrase, and --printed says that each is printed")),
+    }
+}

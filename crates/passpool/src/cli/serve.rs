@@ -1,0 +1,138 @@
+//! `serve`: the server.
+
+use std::{io, net::SocketAddr, process::ExitCode};
+
+use anyhow::{Context, anyhow};
+use passpool_core::{LinkBase, Network, Rule};
+use passpool_store::{DatabaseUrl, Intent, LinkSettings, Store, StoreError};
+use tokio::net::TcpListener;
+
+use super::Surroundings;
+use crate::{
+    logs::LogFlags,
+    serve::{Shop, serve},
+};
+
+/// Serve the API and the links
+#[derive(Debug, clap::Args)]
+pub(super) struct ServeCommand {
+    /// The address to listen at
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    listen: String,
+    /// How this server is reached from outside [default: http and the address it listens at]
+    #[arg(long, value_name = "URL", value_parser = LinkBase::parse)]
+    public_url: Option<LinkBase>,
+    /// Where links lead [default: the public URL]
+    #[arg(long, value_name = "URL", value_parser = LinkBase::parse)]
+    link_base: Option<LinkBase>,
+    /// The network that links name, as Arianee's wallets need it for a host of your own
+    #[arg(long, value_name = "SLUG", value_parser = Network::parse)]
+    network: Option<Network>,
+    /// Whether several tags mean passports with all of them (and) or with one of them (or), if a call does not say
+    #[arg(long, value_name = "RULE", default_value = "and")]
+    tag_rule: Rule,
+    #[command(flatten)]
+    logs: LogFlags,
+}
+
+impl ServeCommand {
+    pub(super) async fn run(self, around: &mut Surroundings<'_>) -> anyhow::Result<ExitCode> {
+        self.logs.start()?;
+        // Before the database, so that an address in use does not leave a new one behind.
+        let listener = bind(&self.listen).await.map_err(|error| cannot_listen(&self.listen, &error))?;
+        let address = listener.local_addr()?;
+        let public_url = match self.public_url {
+            Some(url) => url,
+            None => base_of(address)?,
+        };
+        let base = self.link_base.unwrap_or_else(|| public_url.clone());
+        let links = LinkSettings { base, network: self.network };
+        let (store, secret) = around.open_with_secret(Intent::Serve)?;
+        store.keep_link_settings(links.clone()).await?;
+        for warning in warnings(&public_url, &links) {
+            around.output.warning(warning);
+        }
+        tell_if_nobody_has_a_key(&*store, around).await?;
+        tell_address(address, around);
+        around.hand_over();
+        let (clock, entropy) = (around.clock.clone(), around.entropy.clone());
+        serve(listener, Shop { store, secret, links, tag_rule: self.tag_rule, clock, entropy }).await?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+pub(super) async fn bind(address: &str) -> io::Result<TcpListener> {
+    TcpListener::bind(address).await
+}
+
+pub(super) fn cannot_listen(address: &str, error: &io::Error) -> anyhow::Error {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => anyhow!("{address} is in use: another program listens there"),
+        _ => anyhow!("cannot listen at {address}: {error}"),
+    }
+}
+
+/// The URL of an address.
+pub(super) fn base_of(address: SocketAddr) -> anyhow::Result<LinkBase> {
+    LinkBase::parse(&format!("http://{address}")).context("the address makes no URL; give --public-url")
+}
+
+pub(super) fn tell_address(address: SocketAddr, around: &Surroundings<'_>) {
+    around.output.message(format_args!("passpool listens on http://{address}"));
+}
+
+/// What is allowed, and will surprise.
+fn warnings(public_url: &LinkBase, links: &LinkSettings) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let host = links.base.host();
+    if !host.eq_ignore_ascii_case(public_url.host()) {
+        warnings.push(format!(
+            "links lead to {host}, and this server is reached at {}: it will not see who opens a link",
+            public_url.host()
+        ));
+    }
+    if links.network.is_none() && Network::of_host(host).is_none() {
+        warnings.push(format!(
+            "{host} is a host of your own: Arianee's wallets read its links only if they name a network; give --network"
+        ));
+    }
+    warnings
+}
+
+async fn tell_if_nobody_has_a_key(store: &dyn Store, around: &Surroundings<'_>) -> Result<(), StoreError> {
+    if store.users().await?.iter().all(|user| user.key.is_none()) {
+        let database = match around.place.database() {
+            DatabaseUrl::Sqlite(path) if path.as_os_str() == "passpool.db" => String::new(),
+            database => format!(" --database {database}"),
+        };
+        around.output.message(format_args!("Nobody has a key yet: `passpool user key admin{database}` prints one."));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_warns_of_links_that_will_not_work() {
+        let check = |public_url: &str, base: &str, network: Option<&str>, expected: &[&str]| {
+            let [public_url, base] = [public_url, base].map(|url| LinkBase::parse(url).unwrap());
+            let links = LinkSettings { base, network: network.map(|slug| Network::parse(slug).unwrap()) };
+            let warnings = warnings(&public_url, &links);
+            let starts = |(warning, start): (&String, &&str)| warning.starts_with(start);
+            assert_eq!(warnings.len(), expected.len(), "{warnings:?}");
+            assert!(warnings.iter().zip(expected).all(starts), "{warnings:?}");
+        };
+        check("https://brand.example", "https://brand.example:8443", Some("mainnet"), &[]);
+        check("https://Brand.example", "https://brand.EXAMPLE", None, &["brand.EXAMPLE is a host of your own"]);
+        check("https://arian.ee", "https://arian.ee", None, &[]);
+        check("https://brand.example", "https://arian.ee", None, &["links lead to arian.ee, and"]);
+        check(
+            "http://127.0.0.1:8080",
+            "https://brand.example",
+            None,
+            &["links lead to brand.example, and", "brand.example is a host of your own"],
+        );
+    }
+}

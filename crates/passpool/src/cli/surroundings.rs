@@ -1,0 +1,66 @@
+//! What every command is handed.
+
+use std::sync::Arc;
+
+use passpool_core::{Secret, Timestamp};
+use passpool_store::{Intent, Store};
+
+use crate::{
+    clock::{Clock, Entropy},
+    database::{DatabaseError, Opened, Place},
+    output::Output,
+};
+
+/// The world around a command: its database, the time, chance, and somebody who reads.
+pub(super) struct Surroundings<'a> {
+    pub(super) place: Place,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) entropy: Arc<dyn Entropy>,
+    pub(super) output: &'a mut Output,
+    /// The store that has to be closed when the command is done.
+    opened: Option<Arc<dyn Store>>,
+}
+
+impl<'a> Surroundings<'a> {
+    pub(super) fn new(place: Place, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>, output: &'a mut Output) -> Self {
+        Self { place, clock, entropy, output, opened: None }
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Opens the database for a command that neither makes links nor reads them.
+    pub(super) fn open(&mut self, intent: Intent) -> Result<Arc<dyn Store>, DatabaseError> {
+        let opened = self.place.open(intent, &*self.entropy)?;
+        Ok(self.keep(opened))
+    }
+
+    /// Opens the database and its secret.
+    pub(super) fn open_with_secret(&mut self, intent: Intent) -> Result<(Arc<dyn Store>, Secret), DatabaseError> {
+        let (opened, secret) = self.place.open_with_secret(intent, &*self.entropy)?;
+        Ok((self.keep(opened), secret))
+    }
+
+    pub(super) async fn close(&mut self) {
+        if let Some(store) = self.opened.take() {
+            store.close().await;
+        }
+    }
+
+    /// Leaves the store to whoever closes it in its own way.
+    pub(super) fn hand_over(&mut self) {
+        self.opened = None;
+    }
+
+    fn keep(&mut self, Opened { store, made }: Opened) -> Arc<dyn Store> {
+        if let Some(secret) = made {
+            self.output.message(format_args!(
+                "The secret of this new database is in {}. Keep a copy elsewhere: losing it loses all links.",
+                secret.display()
+            ));
+        }
+        self.opened = Some(store.clone());
+        store
+    }
+}

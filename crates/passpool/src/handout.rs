@@ -1,0 +1,153 @@
+//! Hand-outs as they are shown: the link, the link with its parts, or the content.
+
+use passpool_core::{Content, HandedOut, Link, Passphrase, PassportId, Secret, UnsealError};
+use passpool_store::LinkSettings;
+use serde::{Serialize, Serializer, ser::Error as _};
+use serde_json::value::RawValue;
+
+/// What of a hand-out is shown. The names are the wire's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[value(rename_all = "camelCase")]
+pub(crate) enum HandoutFormat {
+    Link,
+    LinkObject,
+    Content,
+}
+
+impl HandoutFormat {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Link => "link",
+            Self::LinkObject => "linkObject",
+            Self::Content => "content",
+        }
+    }
+}
+
+/// One passport on its way to somebody, with its link. Whoever has that can claim the passport.
+pub(crate) struct Handout {
+    pub passport: PassportId,
+    pub link: String,
+    passphrase: Passphrase,
+    content: Option<Content>,
+}
+
+impl Handout {
+    pub(crate) fn new(handed: HandedOut, secret: &Secret, links: &LinkSettings) -> Result<Self, UnsealError> {
+        let passphrase = secret.passphrase(handed.passport, &handed.key)?;
+        let link = Link { passport: handed.passport, passphrase, network: links.network.clone() };
+        Ok(Self {
+            passport: handed.passport,
+            link: link.write(&links.base),
+            passphrase: link.passphrase,
+            content: handed.content,
+        })
+    }
+
+    /// The link with its parts, in the wire's order.
+    pub(crate) fn link_object(&self) -> LinkObject<'_> {
+        let (certificate_id, passphrase) = (self.passport.get(), self.passphrase.reveal());
+        LinkObject {
+            method: "requestOwnership",
+            certificate_id,
+            passphrase,
+            deeplink: Deeplink { certificate_id, passphrase, link: &self.link },
+        }
+    }
+
+    /// The content, byte for byte as it is kept.
+    pub(crate) fn content(&self) -> &str {
+        self.content.as_ref().map_or("{}", Content::as_str)
+    }
+
+    /// The hand-out as one of the links of a reservation.
+    pub(crate) fn entry(&self, format: HandoutFormat) -> HandoutEntry<'_> {
+        match format {
+            HandoutFormat::Link => HandoutEntry::Link { passport_id: self.passport.get(), link: &self.link },
+            HandoutFormat::LinkObject => HandoutEntry::LinkObject(self.link_object()),
+            HandoutFormat::Content => HandoutEntry::Content(RawJson(self.content())),
+        }
+    }
+}
+
+/// One of the links of a reservation.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(crate) enum HandoutEntry<'a> {
+    Link { passport_id: u64, link: &'a str },
+    LinkObject(LinkObject<'a>),
+    Content(RawJson<'a>),
+}
+
+/// A link and its parts.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct LinkObject<'a> {
+    method: &'static str,
+    certificate_id: u64,
+    passphrase: &'a str,
+    deeplink: Deeplink<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Deeplink<'a> {
+    certificate_id: u64,
+    passphrase: &'a str,
+    link: &'a str,
+}
+
+/// A text that is JSON already.
+pub(crate) struct RawJson<'a>(&'a str);
+
+impl Serialize for RawJson<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serde_json::from_str::<&RawValue>(self.0).map_err(S::Error::custom)?.serialize(serializer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use passpool_core::{HandOutNumber, LinkBase, LinkKey, Network};
+
+    use super::*;
+
+    fn handout() -> Handout {
+        let handed = HandedOut {
+            passport: PassportId::new(440_105_186).unwrap(),
+            key: LinkKey::Derived(HandOutNumber::new(1)),
+            content: Some(Content::parse(r#"{"b":1.50,"a":[]}"#).unwrap()),
+        };
+        let base = LinkBase::parse("https://brand.example").unwrap();
+        let links = LinkSettings { base, network: Some(Network::parse("testnet").unwrap()) };
+        Handout::new(handed, &Secret::new([7; 32]), &links).unwrap()
+    }
+
+    #[test]
+    fn a_link_object_is_the_wires() {
+        let handout = handout();
+        assert_eq!(handout.link, "https://brand.example/440105186,ytxzbospp7rfseop26ac0nnjo,testnet");
+        assert_eq!(
+            serde_json::to_string(&handout.link_object()).unwrap(),
+            concat!(
+                r#"{"method":"requestOwnership","certificateId":440105186,"passphrase":"ytxzbospp7rfseop26ac0nnjo","#,
+                r#""deeplink":{"certificateId":440105186,"passphrase":"ytxzbospp7rfseop26ac0nnjo","#,
+                r#""link":"https://brand.example/440105186,ytxzbospp7rfseop26ac0nnjo,testnet"}}"#,
+            )
+        );
+    }
+
+    #[test]
+    fn an_entry_is_what_was_asked_for() {
+        let handout = handout();
+        let check = |format: HandoutFormat, expected: &str| {
+            assert_eq!(serde_json::to_string(&handout.entry(format)).unwrap(), expected);
+        };
+        check(
+            HandoutFormat::Link,
+            r#"{"passport_id":440105186,"link":"https://brand.example/440105186,ytxzbospp7rfseop26ac0nnjo,testnet"}"#,
+        );
+        check(HandoutFormat::LinkObject, &serde_json::to_string(&handout.link_object()).unwrap());
+        check(HandoutFormat::Content, r#"{"b":1.50,"a":[]}"#);
+    }
+}

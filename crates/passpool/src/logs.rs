@@ -1,0 +1,44 @@
+//! Logs: what a server says about itself while it runs, on stderr.
+
+use tracing_subscriber::{EnvFilter, filter::ParseError};
+
+use crate::output;
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For a person.
+    Text,
+    /// One JSON object a line, for a program.
+    Json,
+}
+
+/// The flags of every command that logs.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct LogFlags {
+    /// What is logged, as in `info` or `passpool=debug,warn`
+    #[arg(long, value_name = "FILTER", default_value = "info", value_parser = parse_filter)]
+    log: String,
+    /// How log lines are written
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    log_format: LogFormat,
+}
+
+impl LogFlags {
+    /// Begins to log. Call it once in a process.
+    pub(crate) fn start(&self) -> anyhow::Result<()> {
+        let lines = tracing_subscriber::fmt()
+            .with_writer(std::io::stderr)
+            .with_ansi(output::is_watched())
+            .with_env_filter(EnvFilter::try_new(&self.log)?);
+        let started = match self.log_format {
+            LogFormat::Text => lines.try_init(),
+            LogFormat::Json => lines.json().flatten_event(true).try_init(),
+        };
+        started.map_err(|error| anyhow::anyhow!("cannot begin to log: {error}"))
+    }
+}
+
+fn parse_filter(text: &str) -> Result<String, ParseError> {
+    EnvFilter::builder().parse(text).map(|_| text.to_owned())
+}
