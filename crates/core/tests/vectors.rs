@@ -1,0 +1,168 @@
+//! How wallets read links and passphrases, as recorded from Arianee's own packages: ours are read the same way.
+
+use std::path::Path;
+
+use passpool_core::{Link, LinkBase, Network, Passphrase, PassphraseError, PassportId};
+use serde_json::Value;
+
+fn vectors(name: &str) -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors").join(name);
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+fn list<'a>(vectors: &'a Value, name: &str) -> &'a [Value] {
+    vectors[name].as_array().unwrap()
+}
+
+/// The scheme, host and port of a link.
+fn base_of(link: &str) -> LinkBase {
+    let (scheme, rest) = link.split_once("://").unwrap();
+    LinkBase::parse(&format!("{scheme}://{}", rest.split('/').next().unwrap())).unwrap()
+}
+
+/// The network under which a wallet looks a link up: the one it names, else its host's.
+fn network_for_wallets(link: &Link, base: &LinkBase) -> Option<String> {
+    let named = link.network.as_ref().map(|network| network.as_str().to_owned());
+    named.or_else(|| Network::of_host(base.host()).map(str::to_owned))
+}
+
+#[test]
+fn a_link_that_a_wallet_can_claim_with_is_read_the_same_and_no_other() {
+    let (mut read, mut refused) = (0, 0);
+    for case in list(&vectors("links.json"), "readLink") {
+        let text = case["link"].as_str().unwrap();
+        let wallets = &case["result"];
+        let Some(passphrase) = wallets["passphrase"].as_str() else {
+            assert!(Link::parse(text).is_err(), "{text}");
+            refused += 1;
+            continue;
+        };
+        let link = Link::parse(text).unwrap();
+        assert_eq!(link.passport.to_string(), wallets["certificateId"], "{text}");
+        assert_eq!(link.passphrase.reveal(), passphrase, "{text}");
+        assert_eq!(network_for_wallets(&link, &base_of(text)).as_deref(), wallets["network"].as_str(), "{text}");
+        read += 1;
+    }
+    // An access token in the place of a passphrase, extra segments, an escaped comma, and no URL at all.
+    assert_eq!((read, refused), (7, 4));
+}
+
+#[test]
+fn what_is_written_is_what_wallets_read() {
+    let mut written = 0;
+    for case in list(&vectors("links.json"), "readLink") {
+        let text = case["link"].as_str().unwrap();
+        if case["result"]["passphrase"].is_null() || case["result"]["method"] != "requestOwnership" {
+            continue;
+        }
+        let link = Link::parse(text).unwrap();
+        assert_eq!(link.write(&base_of(text)), text);
+        written += 1;
+    }
+    assert_eq!(written, 6);
+}
+
+#[test]
+fn what_wallets_write_is_written_the_same() {
+    let check = |slug: &str, base: &str, network: Option<&str>| {
+        let vectors = vectors("links.json");
+        let case = list(&vectors, "createLink").iter().find(|case| case["args"]["slug"] == slug).unwrap();
+        let link = Link {
+            passport: PassportId::new(440_105_186).unwrap(),
+            passphrase: Passphrase::parse("v6lsj4vhg5dx").unwrap(),
+            network: network.map(|network| Network::parse(network).unwrap()),
+        };
+        let base = LinkBase::parse(base).unwrap();
+        assert_eq!(case["link"].as_str(), Some(link.write(&base).as_str()), "{slug}");
+        if network.is_none() {
+            assert_eq!(Network::of_host(base.host()), Some(slug), "without a third field the host tells the network");
+        }
+    };
+    check("testnet", "https://test.arian.ee", None);
+    check("polygon", "https://poly.arian.ee", None);
+    check("137-0-arianee-0", "https://arian.ee", Some("137-0-arianee-0"));
+}
+
+#[test]
+fn a_link_spoilt_in_any_way_is_refused() {
+    for case in list(&vectors("links.json"), "readLink") {
+        let text = case["link"].as_str().unwrap();
+        let Some(passphrase) = case["result"]["passphrase"].as_str() else { continue };
+        let id = case["result"]["certificateId"].as_str().unwrap();
+        let spoil = |from: &str, to: &str| {
+            let spoilt = text.replace(from, to);
+            assert_ne!(spoilt, text);
+            assert!(Link::parse(&spoilt).is_err(), "{spoilt}");
+        };
+        spoil(id, "");
+        spoil(id, "0");
+        spoil(id, "9007199254740992");
+        spoil(passphrase, "");
+        spoil(",", "/");
+        spoil(",", "%2C");
+        spoil(id, &format!("a/b/{id}"));
+        assert!(Link::parse(&format!("{text}/")).is_err(), "{text}/");
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("0x{digits}")
+}
+
+#[test]
+fn a_passphrase_is_the_key_that_both_clients_make_of_it() {
+    let mut clear = Vec::new();
+    for case in list(&vectors("passphrase_keys.json"), "string_passphrases") {
+        let text = case["passphrase"].as_str().unwrap();
+        let Ok(passphrase) = Passphrase::parse(text) else { continue };
+        if case["agree"] == true && !passphrase.is_ambiguous() {
+            assert_eq!(case["sdk_core_1_71_1"]["privateKey"], hex(&passphrase.private_key()), "{text}");
+            assert_eq!(case["arianeejs_1_119_0"]["privateKey"], hex(&passphrase.private_key()), "{text}");
+            clear.push(text.to_owned());
+        }
+    }
+    assert_eq!(clear, ["v6lsj4vhg5dx", "l4o8ju71796i", "test"]);
+}
+
+#[test]
+fn what_the_clients_read_in_two_ways_is_ambiguous_or_refused() {
+    let (mut ambiguous, mut refused) = (Vec::new(), Vec::new());
+    for case in list(&vectors("passphrase_keys.json"), "string_passphrases") {
+        let text = case["passphrase"].as_str().unwrap().to_owned();
+        match Passphrase::parse(&text) {
+            Ok(passphrase) => {
+                assert!(case["agree"] == true || passphrase.is_ambiguous(), "{text}");
+                if passphrase.is_ambiguous() {
+                    ambiguous.push(text);
+                }
+            }
+            Err(error) => refused.push((text, error)),
+        }
+    }
+    // Both clients misread 1e5 alike: as a number, and not as its characters.
+    let numbers = ["1234567890", "440105186", "1e5", "0x12ab34cd56", "0o1234567012", "12345678901", "Infinity"];
+    assert_eq!(ambiguous, numbers);
+    let beyond = [
+        ("passphrase-with-é".to_owned(), PassphraseError::Character),
+        ("abcdefghijklmnopqrstuvwxyz0123456".to_owned(), PassphraseError::TooLong { bytes: 33 }),
+    ];
+    assert_eq!(refused, beyond);
+}
+
+#[test]
+fn whatever_javascript_reads_as_a_number_is_ambiguous() {
+    let check = |text: &str, expected: bool| {
+        assert_eq!(Passphrase::parse(text).unwrap().is_ambiguous(), expected, "{text}");
+    };
+    // Spelt as `Number` takes them.
+    for number in ["0", "00", "12.5", ".5", "5.", "1e5", "1E5", "1e+5", "1e-5", "-1", "+1", "-Infinity", "+Infinity"] {
+        check(number, true);
+    }
+    for number in ["0xff", "0XFF", "0b101", "0B1", "0o17", "0O17", "Infinity"] {
+        check(number, true);
+    }
+    for word in ["v6lsj4vhg5dx", "infinity", "nan", "NaN", "test", "0xfg", "1e5z"] {
+        check(word, false);
+    }
+}

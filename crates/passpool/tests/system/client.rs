@@ -1,0 +1,117 @@
+//! Clients: callers of the server, each with a key and connections of its own.
+
+use std::time::Duration;
+
+use passpool_core::Link;
+use serde_json::Value;
+use ureq::{
+    Agent,
+    http::{HeaderMap, HeaderName, HeaderValue, Method, Request},
+};
+
+pub(crate) const RESERVE: &str = "/dispenser/distribution/reserveOne";
+pub(crate) const RESET: &str = "/dispenser/distribution/resetAll";
+
+/// The answer of an empty pool, to the letter.
+pub(crate) const NONE_LEFT: &str = r#"{"name":"API Error","description":"No NFT found to distribute","code":"nmp.back.dispenser.oneToOne.noNFTsToSend","httpCode":400}"#;
+
+pub(crate) struct Client {
+    agent: Agent,
+    address: String,
+    headers: HeaderMap,
+}
+
+/// A whole answer: its body was read to the end.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: String,
+}
+
+/// A passport that somebody was given.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Given {
+    pub(crate) id: u64,
+    pub(crate) passphrase: String,
+}
+
+impl Client {
+    pub(crate) fn new(address: &str) -> Self {
+        let config =
+            Agent::config_builder().http_status_as_error(false).timeout_global(Some(Duration::from_secs(60))).build();
+        Self { agent: config.new_agent(), address: address.to_owned(), headers: HeaderMap::new() }
+    }
+
+    /// The same client, who sends one more header.
+    pub(crate) fn with(mut self, name: &'static str, value: &[u8]) -> Self {
+        self.headers.insert(HeaderName::from_static(name), HeaderValue::from_bytes(value).unwrap());
+        self
+    }
+
+    /// An answer, or the reason why none came in one piece.
+    pub(crate) fn ask(&self, method: Method, path: &str) -> Result<Answer, ureq::Error> {
+        let mut request = Request::builder().method(method).uri(format!("{}{path}", self.address)).body(())?;
+        *request.headers_mut() = self.headers.clone();
+        let mut answer = self.agent.run(request)?;
+        let body = answer.body_mut().read_to_string()?;
+        Ok(Answer { status: answer.status().as_u16(), headers: answer.headers().clone(), body })
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Answer {
+        self.ask(Method::GET, path).unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
+    pub(crate) fn head(&self, path: &str) -> Answer {
+        self.ask(Method::HEAD, path).unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
+    pub(crate) fn reserve(&self, query: &str) -> Answer {
+        self.get(&format!("{RESERVE}?{query}"))
+    }
+
+    pub(crate) fn reset(&self, query: &str) -> Answer {
+        self.get(&format!("{RESET}?{query}"))
+    }
+
+    /// Reserves under an idempotency key.
+    pub(crate) fn reserve_once(&self, key: &str, query: &str) -> Answer {
+        let headers = self.headers.clone();
+        let again = Self { agent: self.agent.clone(), address: self.address.clone(), headers };
+        again.with("idempotency-key", key.as_bytes()).reserve(query)
+    }
+}
+
+impl Answer {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().expect("a header in ASCII"))
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// The link that was asked for with `format=link`.
+    pub(crate) fn given(&self) -> Given {
+        assert_eq!(self.status, 200, "{}", self.body);
+        Given::in_link(&self.body)
+    }
+
+    /// Fails unless this is the NMP's shape A with this status and code. Gives its description.
+    pub(crate) fn refusal(&self, status: u16, code: &str) -> String {
+        assert_eq!(self.status, status, "{}", self.body);
+        assert_eq!(self.header("content-type"), Some("application/json; charset=utf-8"));
+        let description = self.json()["description"].as_str().expect("a description").to_owned();
+        let text = serde_json::to_string(&description).unwrap();
+        let expected = format!(r#"{{"name":"API Error","description":{text},"code":"{code}","httpCode":{status}}}"#);
+        assert_eq!(self.body, expected);
+        description
+    }
+}
+
+impl Given {
+    pub(crate) fn in_link(link: &str) -> Self {
+        let read = Link::parse(link).unwrap_or_else(|error| panic!("{error}: {link}"));
+        Self { id: read.passport.get(), passphrase: read.passphrase.reveal().to_owned() }
+    }
+}

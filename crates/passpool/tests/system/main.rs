@@ -1,0 +1,28 @@
+//! The program as its users meet it: real processes, real HTTP, real files.
+//!
+//! Each module but the first four is a chapter of stories. They run the program that Cargo built beside them and know
+//! nothing of its inside, but for the few that damage the database's file by hand.
+
+mod client;
+mod process;
+mod shop;
+mod watch;
+
+mod bad_input;
+mod commands;
+mod crash;
+mod damage;
+mod demo;
+mod holds;
+mod idempotency;
+mod import;
+mod live;
+mod locked;
+mod opening;
+mod parameters;
+mod racing;
+mod reset;
+mod secrets;
+mod serving;
+mod speed;
+mod wire;

@@ -1,0 +1,110 @@
+//! Opening a database: what is not ours, not of our time or not under our secret is refused by name.
+
+use std::{fs, os::unix::fs::PermissionsExt};
+
+use crate::shop::Shop;
+
+const RESERVE: &[&str] = &["reserve", "--tags", "vip"];
+const SERVE: &[&str] = &["serve", "--listen", "127.0.0.1:0"];
+
+#[test]
+fn writing_commands_make_a_database_and_a_secret_for_its_owner_alone() {
+    for arguments in [["create", "--count", "1"].as_slice(), &["user", "add", "crm", "--rights", "certCreate"]] {
+        let shop = Shop::empty();
+        let ended = shop.run(arguments);
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        assert!(ended.stderr.contains("shop.db.secret"), "it says where the secret is: {}", ended.stderr);
+        assert!(shop.database().exists());
+        let secret = fs::metadata(shop.secret()).unwrap();
+        assert_eq!((secret.len(), secret.permissions().mode() & 0o777), (32, 0o600));
+        assert!(!shop.run(arguments).stderr.contains("secret"), "it says so once");
+    }
+    let shop = Shop::empty();
+    let server = shop.serve();
+    assert_eq!(server.stranger().get("/readyz").status, 200);
+    assert_eq!(shop.count("total"), 0);
+}
+
+#[test]
+fn reading_commands_refuse_a_database_that_is_not_there() {
+    let shop = Shop::empty();
+    for arguments in [
+        ["pool", "--json"].as_slice(),
+        &["check"],
+        &["export"],
+        &["user", "list"],
+        &["reset", "--tags", "vip", "--dry-run"],
+    ] {
+        shop.refused(1, arguments, &["shop.db"]);
+    }
+}
+
+#[test]
+fn a_lost_secret_is_named_and_no_other_is_made() {
+    let shop = Shop::with(2, "vip");
+    fs::rename(shop.secret(), shop.folder().join("kept.secret")).unwrap();
+    for arguments in [RESERVE, SERVE] {
+        shop.refused(1, arguments, &["shop.db.secret"]);
+    }
+    assert!(!shop.secret().exists());
+    // Counting needs no secret.
+    assert_eq!(shop.count("available"), 2);
+    shop.check();
+    shop.done(&["reserve", "--tags", "vip", "--secret-file", "kept.secret"]);
+}
+
+#[test]
+fn another_secret_is_refused_by_name() {
+    let shop = Shop::with(2, "vip");
+    shop.file("other.secret", [7; 32]);
+    for arguments in [RESERVE, SERVE] {
+        let arguments = [arguments, &["--secret-file", "other.secret"]].concat();
+        shop.refused(1, &arguments, &["other.secret"]);
+    }
+    for length in [0, 31, 33] {
+        shop.file("short.secret", vec![7; length]);
+        shop.refused(1, &[RESERVE, &["--secret-file", "short.secret"]].concat(), &["short.secret"]);
+    }
+    shop.refused(1, &[RESERVE, &["--secret-file", "nowhere.secret"]].concat(), &["nowhere.secret"]);
+}
+
+#[test]
+fn a_database_of_a_newer_version_is_refused_and_left_alone() {
+    let shop = Shop::with(2, "vip");
+    shop.sql(
+        "INSERT INTO refinery_schema_history (version, name, applied_on, checksum)
+             SELECT 999, 'from_the_future', applied_on, '1' FROM refinery_schema_history LIMIT 1",
+    );
+    for arguments in [RESERVE, SERVE, &["pool"], &["check"], &["create", "--count", "1"], &["user", "key", "admin"]] {
+        shop.refused(1, arguments, &["shop.db", "newer"]);
+    }
+}
+
+#[test]
+fn a_foreign_file_is_refused_and_left_alone() {
+    let text = Shop::empty();
+    text.file("shop.db", "To be, or not to be, that is the question: ".repeat(200));
+    let sqlite = Shop::empty();
+    sqlite.file("shop.db", "");
+    sqlite.sql("CREATE TABLE invoice (id INTEGER PRIMARY KEY); INSERT INTO invoice VALUES (7)");
+    for shop in [text, sqlite] {
+        let before = fs::read(shop.database()).unwrap();
+        for arguments in [RESERVE, SERVE, &["pool"], &["check"], &["create", "--count", "1"]] {
+            let ended = shop.run(arguments);
+            assert_eq!(ended.code, Some(1), "{arguments:?}: {ended:?}");
+            assert!(ended.stderr.contains("shop.db"), "{arguments:?}: {ended:?}");
+            assert!(fs::read(shop.database()).unwrap() == before, "{arguments:?} changed a foreign file");
+        }
+        assert!(!shop.secret().exists(), "a secret was made for a foreign file");
+    }
+}
+
+#[test]
+fn a_place_that_cannot_be_written_is_named() {
+    let shop = Shop::empty();
+    let mut command = shop.program();
+    command.args(["create", "--count", "1", "--database", "sqlite:no/such/folder/shop.db"]);
+    let ended = crate::process::Process::spawn(&mut command).end();
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.stderr.contains("no/such/folder"), "{ended:?}");
+}

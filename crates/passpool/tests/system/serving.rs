@@ -1,0 +1,120 @@
+//! Serving: an address, health, and an end in good order.
+
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+    thread,
+    time::Duration,
+};
+
+use ureq::http::Method;
+
+use crate::{
+    client::{Answer, Given, RESERVE},
+    shop::{Server, Shop, assert_each_once},
+    watch::Watch,
+};
+
+#[test]
+fn health_needs_no_key() {
+    let shop = Shop::with(1, "vip");
+    let server = shop.serve();
+    for path in ["/healthz", "/readyz"] {
+        let Answer { status, body, .. } = server.stranger().get(path);
+        assert_eq!((status, body.as_str()), (200, "ok"), "{path}");
+    }
+}
+
+/// Sends the beginning of something, and reads one answer if it was a whole request.
+fn connect(server: &Server, sent: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(server.host()).unwrap();
+    stream.write_all(sent.as_bytes()).unwrap();
+    if sent.ends_with("\r\n\r\n") {
+        let mut head = [0; 15];
+        stream.read_exact(&mut head).unwrap();
+        assert_eq!(&head, b"HTTP/1.1 200 OK");
+    }
+    stream
+}
+
+#[test]
+fn a_server_ends_within_10_s_with_idle_connections_and_its_port_is_free_at_once() {
+    let shop = Shop::with(1, "vip");
+    let key = shop.key("crm", "certCreate");
+    let server = shop.serve();
+    let host = server.host().to_owned();
+    let idle = [
+        connect(&server, ""),
+        connect(&server, "GET /hea"),
+        connect(&server, "GET /healthz HTTP/1.1\r\nhost: h\r\n\r\n"),
+        connect(&server, "GET /healthz HTTP/1.1\r\nhost: h\r\n\r\n"),
+    ];
+    let watch = Watch::start();
+    let ended = server.stop_within(Duration::from_secs(10));
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(watch.elapsed() < Duration::from_secs(10));
+    let again = Server::start(&mut shop.command(&["serve", "--listen", &host]), &[]);
+    assert_eq!(again.host(), host);
+    assert_eq!(again.client(&key).reserve("tags=vip&format=link").status, 200);
+    drop(idle);
+}
+
+#[test]
+fn what_was_acknowledged_before_the_end_stands_and_nothing_else_is_done() {
+    let shop = Shop::with(20_000, "vip");
+    let key = shop.key("crm", "certCreate");
+    let server = shop.serve();
+    let callers: Vec<_> = (0..8)
+        .map(|_| {
+            let client = server.client(&key);
+            thread::spawn(move || {
+                let mut given = Vec::new();
+                let path = format!("{RESERVE}?tags=vip&format=link");
+                while let Ok(answer) = client.ask(Method::GET, &path) {
+                    given.push(answer.given());
+                }
+                given
+            })
+        })
+        .collect();
+    let first = server.client(&key).reserve("tags=vip&format=link").given();
+    assert_eq!(server.stop_within(Duration::from_secs(10)).code, Some(0));
+    let mut given: Vec<Given> = callers.into_iter().flat_map(|caller| caller.join().unwrap()).collect();
+    given.push(first);
+    assert_each_once(&given);
+    let told = given.into_iter().map(|given| (given.id, given.passphrase)).collect();
+    assert!(shop.given("reserved") == told, "what is reserved is not what was answered");
+    shop.check();
+}
+
+#[test]
+fn a_port_in_use_is_named() {
+    let shop = Shop::with(1, "vip");
+    let other = Shop::with(1, "vip");
+    let server = other.serve();
+    shop.refused(1, &["serve", "--listen", server.host()], &[server.host(), "in use"]);
+}
+
+#[test]
+fn a_second_server_on_the_same_file_is_refused() {
+    let shop = Shop::with(2, "vip");
+    let key = shop.key("crm", "certCreate");
+    let server = shop.serve();
+    shop.refused(1, &["serve", "--listen", "127.0.0.1:0"], &["shop.db"]);
+    assert_eq!(server.client(&key).reserve("tags=vip&format=link").status, 200, "the first goes on");
+    server.kill();
+    // The lock is the operating system's, so nothing of it outlives a crash.
+    assert_eq!(shop.serve().client(&key).reserve("tags=vip&format=link").status, 200);
+}
+
+#[test]
+fn a_server_says_so_while_nobody_has_a_key() {
+    let shop = Shop::with(1, "vip");
+    let server = shop.serve();
+    assert!(server.log().contains("passpool user key admin"), "{}", server.log());
+    drop(server);
+    let key = shop.done(&["user", "key", "admin"]);
+    let server = shop.serve();
+    assert!(!server.log().contains("passpool user key admin"), "{}", server.log());
+    assert_eq!(server.client(key.trim_end()).reserve("tags=vip&format=link").status, 200);
+}

@@ -1,0 +1,235 @@
+//! A shop: a folder with a database, the commands that work on it, and the server that serves it.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::{
+    client::{Client, Given},
+    process::{Ended, PATIENCE, Process},
+};
+
+/// A base whose network wallets know by its host, so that links have two fields.
+pub(crate) const LINK_BASE: &str = "https://test.arianee.net";
+
+pub(crate) struct Shop {
+    folder: TempDir,
+}
+
+impl Shop {
+    /// An empty folder, without a database.
+    pub(crate) fn empty() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    /// A shop with so many passports that have one tag.
+    pub(crate) fn with(count: u32, tag: &str) -> Self {
+        let shop = Self::empty();
+        shop.create(count, tag);
+        shop
+    }
+
+    /// The same shop again, to be damaged.
+    pub(crate) fn copy(&self) -> Self {
+        let copy = Self::empty();
+        for entry in fs::read_dir(self.folder()).unwrap() {
+            let entry = entry.unwrap();
+            fs::copy(entry.path(), copy.folder().join(entry.file_name())).unwrap();
+        }
+        copy
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn database(&self) -> PathBuf {
+        self.folder().join("shop.db")
+    }
+
+    pub(crate) fn secret(&self) -> PathBuf {
+        self.folder().join("shop.db.secret")
+    }
+
+    /// Writes a file into the folder and gives its name.
+    pub(crate) fn file(&self, name: &str, text: impl AsRef<[u8]>) -> String {
+        fs::write(self.folder().join(name), text).unwrap();
+        name.to_owned()
+    }
+
+    /// The program in this folder, without anything that the tester's environment would tell it.
+    pub(crate) fn program(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_passpool"));
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("PASSPOOL_") {
+                command.env_remove(name);
+            }
+        }
+        command.current_dir(self.folder());
+        command
+    }
+
+    /// A command on this shop's database.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = self.program();
+        command.args(arguments).arg("--database").arg(format!("sqlite:{}", self.database().display()));
+        command
+    }
+
+    /// Runs a command to its end, however that is.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ended {
+        Process::spawn(&mut self.command(arguments)).end()
+    }
+
+    /// Runs a command that has to succeed, and gives what it printed.
+    pub(crate) fn done(&self, arguments: &[&str]) -> String {
+        let ended = self.run(arguments);
+        assert_eq!(ended.code, Some(0), "{arguments:?}: {}", ended.stderr);
+        ended.stdout
+    }
+
+    /// Runs a command that has to be refused with this exit code and to name these things, and to change nothing.
+    pub(crate) fn refused(&self, code: i32, arguments: &[&str], named: &[&str]) {
+        let before = self.contents();
+        let ended = self.run(arguments);
+        assert_eq!(ended.code, Some(code), "{arguments:?}: {ended:?}");
+        assert_eq!(ended.stdout, "", "{arguments:?}");
+        for name in named {
+            assert!(ended.stderr.contains(name), "{arguments:?} names no {name}: {}", ended.stderr);
+        }
+        assert!(self.contents() == before, "{arguments:?} was refused and changed something");
+    }
+
+    pub(crate) fn create(&self, count: u32, tag: &str) {
+        self.done(&["create", "--count", &count.to_string(), "--tag", tag]);
+    }
+
+    /// Imports a CSV file with these lines behind its header.
+    pub(crate) fn import(&self, lines: &[&str]) {
+        let name = self.file("import.csv", format!("id,passphrase,tags,content\n{}\n", lines.join("\n")));
+        self.done(&["import", &name]);
+    }
+
+    /// Adds a user with these rights and gives the key.
+    pub(crate) fn key(&self, user: &str, rights: &str) -> String {
+        self.done(&["user", "add", user, "--rights", rights]).trim_end().to_owned()
+    }
+
+    pub(crate) fn pool(&self) -> Value {
+        serde_json::from_str(&self.done(&["pool", "--json"])).unwrap()
+    }
+
+    /// How many passports are in a state.
+    pub(crate) fn count(&self, state: &str) -> u64 {
+        self.pool()["all"][state].as_u64().unwrap()
+    }
+
+    /// Fails unless `check` finds nothing.
+    pub(crate) fn check(&self) {
+        let ended = self.run(&["check"]);
+        assert_eq!(ended.code, Some(0), "{}{}", ended.stdout, ended.stderr);
+    }
+
+    /// The passports in a state, and the passphrases that open them.
+    pub(crate) fn given(&self, state: &str) -> BTreeMap<u64, String> {
+        let aside = tempfile::tempdir().unwrap();
+        let file = aside.path().join("given.ndjson");
+        self.done(&["export", file.to_str().unwrap(), "--state", state, "--with-passphrases"]);
+        let row = |line: &str| {
+            let row: Value = serde_json::from_str(line).unwrap();
+            (row["id"].as_u64().unwrap(), row["passphrase"].as_str().unwrap().to_owned())
+        };
+        fs::read_to_string(&file).unwrap().lines().map(row).collect()
+    }
+
+    /// What plain SQLite answers about the file.
+    pub(crate) fn sql(&self, statements: &str) -> String {
+        let mut sqlite = Command::new("sqlite3");
+        let ended = Process::spawn(sqlite.arg("-bail").arg(self.database()).arg(statements)).end();
+        assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{statements}");
+        ended.stdout.trim_end().to_owned()
+    }
+
+    /// The names of all files, and all that the database holds. Files that come and go with each use do not count.
+    pub(crate) fn contents(&self) -> (Vec<String>, String) {
+        let name = |entry: std::io::Result<fs::DirEntry>| entry.unwrap().file_name().into_string().unwrap();
+        let mut names: Vec<String> = fs::read_dir(self.folder()).unwrap().map(name).collect();
+        names.retain(|name| !["-wal", "-shm", ".lock"].iter().any(|ending| name.ends_with(ending)));
+        names.sort_unstable();
+        (names, if self.database().exists() { self.sql(".dump") } else { String::new() })
+    }
+
+    pub(crate) fn serve(&self) -> Server {
+        self.serve_with(&[])
+    }
+
+    pub(crate) fn serve_with(&self, arguments: &[&str]) -> Server {
+        Server::start(&mut self.command(&["serve", "--listen", "127.0.0.1:0", "--link-base", LINK_BASE]), arguments)
+    }
+}
+
+/// A server that listens. It is killed when it is dropped.
+pub(crate) struct Server {
+    process: Process,
+    address: String,
+}
+
+impl Server {
+    pub(crate) fn start(command: &mut Command, arguments: &[&str]) -> Self {
+        let process = Process::spawn(command.args(arguments));
+        let listens = |line: &str| line.split_once("passpool listens on ").map(|(_, address)| address.to_owned());
+        let address = process.told(listens);
+        Self { process, address }
+    }
+
+    /// `http://` and where it listens.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    pub(crate) fn host(&self) -> &str {
+        self.address.strip_prefix("http://").unwrap()
+    }
+
+    pub(crate) fn stranger(&self) -> Client {
+        Client::new(&self.address)
+    }
+
+    pub(crate) fn client(&self, key: &str) -> Client {
+        self.stranger().with("x-api-key", key.as_bytes())
+    }
+
+    pub(crate) fn log(&self) -> String {
+        self.process.log()
+    }
+
+    /// Asks it to end, and gives what it left behind.
+    pub(crate) fn stop(self) -> Ended {
+        self.stop_within(PATIENCE)
+    }
+
+    pub(crate) fn stop_within(mut self, limit: Duration) -> Ended {
+        self.process.signal("TERM");
+        self.process.end_within(limit)
+    }
+
+    pub(crate) fn kill(self) {
+        self.process.kill();
+    }
+}
+
+/// Fails if somebody was given a passport that somebody else has.
+pub(crate) fn assert_each_once(given: &[Given]) {
+    let mut ids: Vec<u64> = given.iter().map(|given| given.id).collect();
+    ids.sort_unstable();
+    for pair in ids.windows(2) {
+        assert_ne!(pair[0], pair[1], "a passport was given twice");
+    }
+}

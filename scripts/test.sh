@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# Runs every test. With --long each takes as many rounds as it should, against the release build, and what the program
+# promises in numbers is measured as well.
+#
+# What the tests need besides Rust is installed where it is missing, by Debian's apt-get as root or by sudo. Nothing is
+# left behind but `target`.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+usage() { printf 'usage: scripts/test.sh [--long]\n' >&2 && exit 2; }
+case "$#:${1-}" in
+  0:) long= ;;
+  1:--long) long=1 ;;
+  *) usage ;;
+esac
+
+heading() { printf '\n== %s ==\n' "$1"; }
+
+# The pairs are a program and the package that has it.
+install_missing() {
+  local program package missing=()
+  for pair in "$@"; do
+    program=${pair%%:*} package=${pair#*:}
+    command -v "$program" >/dev/null || missing+=("$package")
+  done
+  [ "${#missing[@]}" -gt 0 ] || return 0
+  heading "Installing ${missing[*]}"
+  local sudo=()
+  [ "$(id -u)" = 0 ] || sudo=(sudo)
+  "${sudo[@]}" apt-get update -q
+  "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${missing[@]}"
+}
+
+scratch=$(mktemp -d)
+group=
+# A step and all that it starts are one process group, which ends with the step however that ends.
+end_group() {
+  [ -z "$group" ] || kill -KILL -- "-$group" 2>/dev/null || true
+  group=
+}
+trap 'end_group; rm -rf -- "$scratch"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+step() {
+  heading "$1"
+  shift
+  set -m
+  "$@" &
+  set +m
+  group=$!
+  wait "$group"
+  end_group
+}
+
+needed=(cc:build-essential curl:curl sqlite3:sqlite3)
+[ -z "$long" ] || needed+=(wrk:wrk)
+install_missing "${needed[@]}"
+
+export TMPDIR=$scratch
+if [ -z "$long" ]; then
+  # One build for all: against the release build the same stories take no less time, and its own build some minutes.
+  step "Tests" cargo test --workspace --locked
+else
+  export PASSPOOL_TEST_LONG=1
+  step "Tests, the long way" cargo test --workspace --locked --release -- --skip speed::
+  # Whatever else runs at the same time would be measured with them.
+  step "Answers under load" cargo test --package passpool --locked --release --test system -- --test-threads 1 --nocapture speed::
+  step "Measurements" scripts/measure.sh
+fi
+
+heading "All tests passed"
