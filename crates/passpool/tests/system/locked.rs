@@ -10,7 +10,7 @@ struct Intruder(Process);
 impl Intruder {
     fn with(shop: &Shop, statements: &str) -> Self {
         let mut sqlite = Process::spawn(Command::new("sqlite3").arg("-batch").arg("-bail").arg(shop.database()));
-        sqlite.write(&format!("{statements}\nSELECT 'locked';\n"));
+        sqlite.write(&format!(".timeout 10000\n{statements}\nSELECT 'locked';\n"));
         sqlite.said(|line| (line == "locked").then_some(()));
         Self(sqlite)
     }
