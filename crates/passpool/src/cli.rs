@@ -14,7 +14,7 @@ mod span;
 mod surroundings;
 mod user;
 
-use std::{ffi::OsString, path::PathBuf, process::ExitCode, sync::Arc};
+use std::{ffi::OsString, fmt, path::PathBuf, process::ExitCode, sync::Arc};
 
 use anyhow::Context;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind};
@@ -24,6 +24,7 @@ use crate::{
     clock::{SystemClock, SystemEntropy},
     config::Settings,
     database::Place,
+    filling::FillError,
     output::Output,
 };
 use surroundings::Surroundings;
@@ -117,13 +118,28 @@ impl Command {
 }
 
 /// A call that cannot be meant like this: exit code 2.
-fn misused(reason: impl std::fmt::Display) -> clap::Error {
+fn misused(reason: impl fmt::Display) -> clap::Error {
     clap::Error::raw(ErrorKind::ValueValidation, format!("{reason}\n"))
+}
+
+/// So many passports, in words.
+struct Passports(u64);
+
+impl fmt::Display for Passports {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            1 => f.write_str("1 passport"),
+            count => write!(f, "{count} passports"),
+        }
+    }
 }
 
 /// A fault tells what is wrong with the database, and not which database it is.
 fn is_fault(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| matches!(cause.downcast_ref(), Some(StoreError::Fault(_))))
+    error.chain().any(|cause| {
+        matches!(cause.downcast_ref(), Some(StoreError::Fault(_)))
+            || matches!(cause.downcast_ref(), Some(FillError::Store(StoreError::Fault(_))))
+    })
 }
 
 #[cfg(test)]

@@ -16,8 +16,8 @@ pub(crate) enum LogFormat {
 /// The flags of every command that logs.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct LogFlags {
-    /// What is logged, as in `info` or `passpool=debug,warn`
-    #[arg(long, value_name = "FILTER", default_value = "info", value_parser = parse_filter)]
+    /// What is logged, as in `warn` or `passpool=debug,warn`
+    #[arg(long, value_name = "FILTER", default_value = "info,refinery_core=warn", value_parser = parse_filter)]
     log: String,
     /// How log lines are written
     #[arg(long, value_name = "FORMAT", default_value = "text")]

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use passpool_store::{CheckReport, Finding, Intent};
 use serde::Serialize;
 
-use super::Surroundings;
+use super::{Passports, Surroundings};
 
 /// Prove that the database agrees with itself; the exit code is 1 if anything is wrong
 #[derive(Debug, clap::Args)]
@@ -48,7 +48,7 @@ impl CheckCommand {
         };
         // What is wrong comes before the summary, also where both go to one terminal.
         around.output.flush()?;
-        around.output.message(format_args!("{passports} passports and {journal_rows} journal rows: {verdict}"));
+        around.output.message(format_args!("{} and {journal_rows} journal rows: {verdict}", Passports(passports)));
         Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }

@@ -7,7 +7,7 @@ use indicatif::ProgressBar;
 use passpool_core::{Actor, Content, Tag, Tags};
 use passpool_store::{ImportTerms, Intent};
 
-use super::{Surroundings, misused};
+use super::{Passports, Surroundings, misused};
 use crate::{
     exchange::Row,
     filling::{Codes, Filling},
@@ -47,7 +47,7 @@ impl CreateCommand {
         let made = filling.fill(progress.wrap_iter((1..=self.count).map(row))).await;
         progress.finish_and_clear();
         let made = made?;
-        around.output.message(format_args!("{made} passports were made"));
+        around.output.message(format_args!("Made {}.", Passports(made)));
         if self.json {
             around.output.json(&serde_json::json!({ "created": made }))?;
         }

@@ -43,8 +43,9 @@ impl DemoCommand {
     pub(super) async fn run(self, around: &mut Surroundings<'_>) -> anyhow::Result<ExitCode> {
         self.logs.start()?;
         around.place = Place::new(passpool_store::DatabaseUrl::Sqlite(DATABASE.into()), None);
-        remove_old(around.place.path()).await?;
+        release_old(around.place.path()).await?;
         let listener = listen(&self.listen, around).await?;
+        remove_old(around.place.path())?;
         let address = listener.local_addr()?;
         let base = base_of(address)?;
         let (store, secret) = around.open_with_secret(Intent::Serve)?;
@@ -65,15 +66,21 @@ impl DemoCommand {
     }
 }
 
-/// Removes what an earlier demo left, unless one is still served, or it is not a demo's at all.
-async fn remove_old(database: &Path) -> anyhow::Result<()> {
-    if database.exists() {
-        match sqlite::open(database, Intent::Serve, None) {
-            Ok(store) => store.close().await,
-            Err(OpenError::Newer { .. } | OpenError::Fault { fault: Fault::Damaged(_), .. }) => {}
-            Err(error) => return Err(error).context("the old demo stays as it is"),
-        }
+/// Makes sure that what an earlier demo left may go: nobody serves it, and it is a demo's.
+async fn release_old(database: &Path) -> anyhow::Result<()> {
+    if !database.exists() {
+        return Ok(());
     }
+    match sqlite::open(database, Intent::Serve, None) {
+        Ok(store) => store.close().await,
+        // Its making was cut off, or a newer Passpool made it, or it is damaged.
+        Err(OpenError::Missing(_) | OpenError::Newer { .. } | OpenError::Fault { fault: Fault::Damaged(_), .. }) => {}
+        Err(error) => return Err(error).context("the old demo stays as it is"),
+    }
+    Ok(())
+}
+
+fn remove_old(database: &Path) -> anyhow::Result<()> {
     // The database goes first: without it the others are nothing, whereas it would be nothing without its secret.
     for suffix in ["", "-wal", "-shm", ".secret"] {
         let file = with_suffix(database, suffix);

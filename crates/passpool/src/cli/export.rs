@@ -13,7 +13,7 @@ use anyhow::Context;
 use passpool_core::{HandOut, LinkKey, Passphrase, Rule, Secret, Selector, State, StateName, Timestamp, UnsealError};
 use passpool_store::{ExportFilter, Exported, Intent, Store};
 
-use super::{Surroundings, misused};
+use super::{Passports, Surroundings, misused};
 use crate::exchange::{FileFormat, PassportWriter};
 
 /// Write passports to a file that can be imported again
@@ -73,14 +73,15 @@ impl ExportCommand {
         };
         let filter = ExportFilter { selector, state: self.state, now: around.now() };
         let (store, secret) = self.open(around)?;
-        let sink = self.sink().with_context(|| self.file.display().to_string())?;
+        let name = if is_stdout { "the standard output".to_owned() } else { self.file.display().to_string() };
+        let sink = self.sink().with_context(|| name.clone())?;
         let exported = export(&*store, filter, format, sink, secret).await;
         if exported.is_err() && self.with_passphrases {
             // Half a file of passphrases is of no use to anybody who may have them.
             _ = fs::remove_file(&self.file);
         }
-        let written = exported.with_context(|| self.file.display().to_string())?;
-        around.output.message(format_args!("{written} passports were exported"));
+        let written = exported.with_context(|| name)?;
+        around.output.message(format_args!("Exported {}.", Passports(written)));
         Ok(ExitCode::SUCCESS)
     }
 

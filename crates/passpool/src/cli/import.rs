@@ -12,7 +12,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use passpool_core::{Actor, Tag};
 use passpool_store::{ImportTerms, Intent};
 
-use super::{Surroundings, misused};
+use super::{Passports, Surroundings, misused};
 use crate::{
     exchange::{self, BadLine, FileFormat, Row},
     filling::{Codes, Filling},
@@ -50,10 +50,12 @@ impl ImportCommand {
         let format = self.format.or_else(|| FileFormat::of(&self.file)).ok_or_else(|| {
             misused(format!("{}: its name does not tell its format; give --format", self.file.display()))
         })?;
+        let name = if self.is_stdin() { "the standard input".to_owned() } else { self.file.display().to_string() };
         let progress = if is_watched() { ProgressBar::no_length() } else { ProgressBar::hidden() };
         // The header is read before a database is made.
-        let source = open(&self.file, &progress).with_context(|| self.file.display().to_string())?;
-        let rows = exchange::read(format, source, self.tag).with_context(|| self.file.display().to_string())?;
+        let source = self.open(&progress).with_context(|| name.clone())?;
+        let rows =
+            exchange::read(format, source, self.tag).with_context(|| format!("nothing was imported from {name}"))?;
         let printed = self.printed;
         let rows = rows.map(move |row| row.and_then(|row| if printed { with_code(row) } else { Ok(row) }));
         let (store, secret) = around.open_with_secret(Intent::Write)?;
@@ -62,24 +64,28 @@ impl ImportCommand {
             ImportTerms { by: Actor::CommandLine, now: around.now(), imported: true, skip_known: self.skip_known };
         let made = Filling { store, codes, terms, entropy: around.entropy.clone() }.fill(rows).await;
         progress.finish_and_clear();
-        let made = made.with_context(|| format!("nothing was imported from {}", self.file.display()))?;
-        around.output.message(format_args!("{made} passports were imported"));
+        let made = made.with_context(|| format!("nothing was imported from {name}"))?;
+        around.output.message(format_args!("Imported {}.", Passports(made)));
         if self.json {
             around.output.json(&serde_json::json!({ "imported": made }))?;
         }
         Ok(ExitCode::SUCCESS)
     }
-}
 
-fn open(file: &Path, progress: &ProgressBar) -> io::Result<Box<dyn Read + Send>> {
-    let style = ProgressStyle::with_template("{bar:40} {bytes} of {total_bytes}, {eta} left");
-    if file == Path::new("-") {
-        return Ok(Box::new(progress.wrap_read(io::stdin())));
+    fn is_stdin(&self) -> bool {
+        self.file == Path::new("-")
     }
-    let source = File::open(file)?;
-    progress.set_length(source.metadata()?.len());
-    progress.set_style(style.expect("the template is well formed"));
-    Ok(Box::new(progress.wrap_read(source)))
+
+    fn open(&self, progress: &ProgressBar) -> io::Result<Box<dyn Read + Send>> {
+        if self.is_stdin() {
+            return Ok(Box::new(progress.wrap_read(io::stdin())));
+        }
+        let source = File::open(&self.file)?;
+        let style = ProgressStyle::with_template("{bar:40} {bytes} of {total_bytes}, {eta} left");
+        progress.set_length(source.metadata()?.len());
+        progress.set_style(style.expect("the template is well formed"));
+        Ok(Box::new(progress.wrap_read(source)))
+    }
 }
 
 fn with_code(row: Row) -> Result<Row, BadLine> {

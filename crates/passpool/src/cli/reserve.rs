@@ -9,7 +9,7 @@ use passpool_core::{
 use passpool_store::{Intent, LinkSettings, Store, StoreError};
 use serde::Serialize;
 
-use super::{Surroundings, misused, span::parse_span};
+use super::{Passports, Surroundings, misused, span::parse_span};
 use crate::{
     clock::random,
     handout::{Handout, HandoutEntry, HandoutFormat},
@@ -73,7 +73,7 @@ impl ReserveCommand {
         let handouts = reservation.handed_out.into_iter().map(|handed| Handout::new(handed, &secret, &links));
         let handouts = handouts.collect::<Result<Vec<_>, _>>()?;
         if handouts.len() < self.count as usize {
-            around.output.message(format_args!("{} of {} passports were reserved", handouts.len(), self.count));
+            around.output.message(format_args!("Reserved {} of {}.", handouts.len(), Passports(self.count.into())));
         }
         self.print(id, &handouts, around)?;
         Ok(ExitCode::SUCCESS)
@@ -131,8 +131,8 @@ impl ReserveCommand {
     fn explain(&self, error: StoreError) -> anyhow::Error {
         match error {
             StoreError::Refusal(Refusal::PoolShort { available }) => anyhow::anyhow!(
-                "nothing was reserved: {available} passports that match are available, and {} were asked for",
-                self.count
+                "nothing was reserved: {} asked for, {available} available",
+                Passports(self.count.into())
             ),
             error => error.into(),
         }

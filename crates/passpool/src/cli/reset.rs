@@ -6,7 +6,7 @@ use passpool_core::{Actor, PassportId, Rule, Selector, Timestamp, WholeSeconds};
 use passpool_store::{HeldState, Intent, PreviewPage, Reset, ResetScope, Resettable, Store};
 use serde::Serialize;
 
-use super::{Surroundings, misused, moment::rfc_3339, span::parse_span};
+use super::{Passports, Surroundings, misused, moment::rfc_3339, span::parse_span};
 
 /// How many passports a dry run reads at once.
 const PAGE: usize = 1_000;
@@ -62,7 +62,7 @@ impl ResetCommand {
         let count = store.reset(wish).await?;
         match self.json {
             true => around.output.json(&serde_json::json!({ "count": count }))?,
-            false => around.output.line(format_args!("{count} passports are back in the pool"))?,
+            false => around.output.line(format_args!("{} back in the pool", Passports(count)))?,
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -97,13 +97,13 @@ impl ResetCommand {
             for passport in &found {
                 self.print(passport, around)?;
             }
-            count += found.len();
+            count += found.len() as u64;
             match found.last() {
                 Some(last) if found.len() == PAGE => page.after = Some(last.passport),
                 _ => break,
             }
         }
-        around.output.message(format_args!("{count} passports would be reset; nothing was changed"));
+        around.output.message(format_args!("Would reset {}; nothing was changed.", Passports(count)));
         Ok(ExitCode::SUCCESS)
     }
 

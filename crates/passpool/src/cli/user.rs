@@ -75,7 +75,7 @@ impl UserCommand {
             Self::Remove { name } => {
                 let store = around.open(Intent::Write)?;
                 store.remove_user(name.clone()).await?;
-                around.output.message(format_args!("the user {name} is removed"));
+                around.output.message(format_args!("Removed the user {name}."));
             }
         }
         Ok(ExitCode::SUCCESS)
@@ -117,8 +117,8 @@ async fn list(json: bool, around: &mut Surroundings<'_>) -> anyhow::Result<()> {
     }
     let width = listed.iter().map(|user| user.name.len()).max().unwrap_or_default();
     for Listed { name, rights, key, .. } in &listed {
-        let key = key.as_ref().map_or("no key".to_owned(), |key| format!("{}… of {}", key.head, key.made_at));
-        around.output.line(format_args!("{name:<width$}  {key:<38}  {}", rights.join(",")))?;
+        let (head, made_at) = key.as_ref().map_or(("no key", "-"), |key| (key.head, &key.made_at));
+        around.output.line(format_args!("{name:<width$}  {head:<8}  {made_at:<27}  {}", rights.join(",")))?;
     }
     Ok(())
 }

@@ -214,9 +214,12 @@ fn difference(chunk: u32, expected: &Bits, found: &Bits) -> String {
 fn check_references(snapshot: &Snapshot<'_>, report: &mut CheckReport) -> Result<(), Fault> {
     let db = snapshot.db;
     let dangling = [
-        ("content", "SELECT id FROM passport WHERE content NOT IN (SELECT id FROM content)"),
-        ("secret", "SELECT id FROM passport WHERE secret NOT IN (SELECT id FROM secret)"),
-        ("reservation", "SELECT id FROM passport WHERE reservation NOT IN (SELECT id FROM reservation)"),
+        ("content", "SELECT id FROM passport WHERE content IS NOT NULL AND content NOT IN (SELECT id FROM content)"),
+        ("secret", "SELECT id FROM passport WHERE secret IS NOT NULL AND secret NOT IN (SELECT id FROM secret)"),
+        (
+            "reservation",
+            "SELECT id FROM passport WHERE reservation IS NOT NULL AND reservation NOT IN (SELECT id FROM reservation)",
+        ),
     ];
     for (what, sql) in dangling {
         let mut statement = db.prepare(sql)?;

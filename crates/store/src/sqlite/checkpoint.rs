@@ -9,7 +9,7 @@ use std::{
     ffi::c_int,
     path::Path,
     sync::mpsc::{self, SyncSender},
-    thread,
+    thread::{self, JoinHandle},
 };
 
 use rusqlite::{Connection, hooks::Wal};
@@ -29,6 +29,7 @@ thread_local! {
 #[derive(Debug)]
 pub(super) struct Checkpoints {
     wake: SyncSender<()>,
+    thread: JoinHandle<()>,
 }
 
 impl Checkpoints {
@@ -44,8 +45,14 @@ impl Checkpoints {
         let (wake, woken) = mpsc::sync_channel(1);
         let thread = thread::Builder::new().name("passpool-checkpoint".into());
         let work = move || woken.iter().for_each(|()| checkpoint(&db));
-        thread.spawn(work).map_err(|error| Fault::Database(error.to_string()))?;
-        Ok(Self { wake })
+        let thread = thread.spawn(work).map_err(|error| Fault::Database(error.to_string()))?;
+        Ok(Self { wake, thread })
+    }
+
+    /// Ends the thread and closes its connection. The writer's is then the last one, and tidies the log away.
+    pub(super) fn end(self) {
+        drop(self.wake);
+        let _ = self.thread.join(); // It has nothing to tell.
     }
 
     /// To be called by the writer's thread when it has answered.

@@ -46,7 +46,12 @@ pub(super) fn add(ledger: &mut Ledger, batch: &ImportBatch) -> Result<u64, Store
     let added = ledger.part(|ledger| {
         let sql = "INSERT INTO hidden (chunk, import) VALUES (?, ?)";
         ledger.db.prepare_cached(sql).and_then(|mut hide| hide.execute((chunk, batch.import.0)))?;
-        insert_all(ledger, &batch.passports, &batch.terms, seq_of(chunk, 0), Some(batch.import))
+        let added = insert_all(ledger, &batch.passports, &batch.terms, seq_of(chunk, 0), Some(batch.import))?;
+        if added == 0 {
+            // Every id was known, so the chunk is empty and the next batch takes it.
+            ledger.db.prepare_cached("DELETE FROM hidden WHERE chunk = ?")?.execute([chunk])?;
+        }
+        Ok(added)
     });
     ledger.load_hidden()?;
     added

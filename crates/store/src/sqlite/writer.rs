@@ -125,6 +125,7 @@ impl Work {
             self.process(jobs);
             self.checkpoints.after_commit(&self.ledger.db);
         }
+        self.checkpoints.end();
     }
 
     fn process(&mut self, mut jobs: Vec<Box<dyn Job>>) {
