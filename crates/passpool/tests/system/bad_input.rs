@@ -80,8 +80,8 @@ fn another_kind_of_database_is_a_wrong_call_and_no_password_is_shown() {
 fn a_refusal_is_exit_code_1_and_names_what_is_refused() {
     let shop = shop();
     let check = |arguments: &[&str], named: &str| shop.refused(1, arguments, &[named]);
-    check(&["reserve", "--tags", "vip", "--count", "3"], "2 passports");
-    check(&["reserve", "--tags", "nobody"], "0 passports");
+    check(&["reserve", "--tags", "vip", "--count", "3"], "2 available");
+    check(&["reserve", "--tags", "nobody"], "0 available");
     check(&["reset", "--id", "5"], "5");
     check(&["reset", "--id", "77"], "available");
     check(&["user", "add", "admin", "--rights", "certRead"], "admin");

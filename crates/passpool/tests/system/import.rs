@@ -118,7 +118,7 @@ fn a_printed_code_is_nobody_elses() {
     let shop = Shop::empty();
     let printed = shop.file("printed.csv", "id,passphrase,tags\n1,k3x9q0m2ab7z,vip\n");
     shop.done(&["import", &printed, "--printed"]);
-    shop.refused(1, &["reserve", "--tags", "vip"], &["0 passports"]);
+    shop.refused(1, &["reserve", "--tags", "vip"], &["0 available"]);
     assert_eq!(shop.count("available"), 1);
     let without = shop.file("without.csv", "id,passphrase,tags\n2,k3x9q0m2ab7z,vip\n3,,vip\n");
     shop.refused(1, &["import", &without, "--printed"], &["line 3", "passphrase"]);
