@@ -80,8 +80,8 @@ fn another_kind_of_database_is_a_wrong_call_and_no_password_is_shown() {
 fn a_refusal_is_exit_code_1_and_names_what_is_refused() {
     let shop = shop();
     let check = |arguments: &[&str], named: &str| shop.refused(1, arguments, &[named]);
-    check(&["reserve", "--tags", "vip", "--count", "3"], "2 passports");
-    check(&["reserve", "--tags", "nobody"], "0 passports");
+    check(&["reserve", "--tags", "vip", "--count", "3"], "2 available");
+    check(&["reserve", "--tags", "nobody"], "0 available");
     check(&["reset", "--id", "5"], "5");
     check(&["reset", "--id", "77"], "available");
     check(&["user", "add", "admin", "--rights", "certRead"], "admin");
@@ -128,7 +128,6 @@ fn a_bad_csv_line_is_told_by_its_number_and_nothing_is_imported() {
     check("5.0,,vip,", "id");
     check("x,,vip,", "id");
     check("77,,vip,", "77");
-    check("1,,vip,", "1");
     check("3,,vip", "3 cells");
     check("3,,vip,,", "5 cells");
     check("3,a b,vip,", "passphrase");
@@ -156,7 +155,6 @@ fn a_bad_ndjson_line_is_told_by_its_number_and_nothing_is_imported() {
     check(r#"{"id":1.5}"#, "id");
     check(r#"{"id":"5"}"#, "id");
     check(r#"{"id":77}"#, "77");
-    check(r#"{"id":1}"#, "1");
     check(r#"{"id":3,"tags":["a,b"]}"#, "comma");
     check(r#"{"id":3,"tags":["a\u0007b"]}"#, "control");
     check(r#"{"id":3,"tags":"vip"}"#, "tags");
@@ -164,10 +162,19 @@ fn a_bad_ndjson_line_is_told_by_its_number_and_nothing_is_imported() {
     check(r#"{"id":3,"passphrase":"a,b"}"#, "passphrase");
     check(r#"{"id":3,"passphrase":12}"#, "passphrase");
     check(r#"{"id":3,"content":[]}"#, "object");
-    check(r#"{"id":3,"contents":{}}"#, "contents");
+    check(r#"{"id":3,"contents":{}}"#, "none of id, passphrase, tags, content");
     check(r#"{"id":3"#, "JSON");
     check(r#"[3]"#, "object");
     check("3,,vip,", "object");
+}
+
+#[test]
+fn an_id_that_stands_twice_in_a_file_is_told_with_both_lines() {
+    let shop = shop();
+    let csv = shop.file("rows.csv", among_good_rows("1,,vip,"));
+    shop.refused(1, &["import", &csv], &["rows.csv", "lines 2, 4", "id 1"]);
+    let ndjson = shop.file("rows.ndjson", "{\"id\":5}\n{\"id\":6}\n{\"id\":5}\n");
+    shop.refused(1, &["import", &ndjson], &["rows.ndjson", "lines 1, 3", "id 5"]);
 }
 
 #[test]

@@ -41,7 +41,7 @@ fn a_reset_by_the_command_line_is_seen_by_the_next_call() {
     let client = server.client(&key);
     let first = client.reserve_once("k", QUERY);
     assert_eq!(client.reserve(QUERY).body, NONE_LEFT);
-    assert_eq!(shop.done(&["reset", "--tags", "vip"]), "1 passports are back in the pool\n");
+    assert_eq!(shop.done(&["reset", "--tags", "vip", "--json"]), "{\"count\":1}\n");
     client.reserve_once("k", QUERY).refusal(409, "nmp.back.dispenser.idempotency.over");
     let second = client.reserve(QUERY).given();
     assert_eq!(second.id, first.given().id);
@@ -58,7 +58,7 @@ fn a_reservation_by_the_command_line_is_nobody_elses() {
     let second = shop.done(&["reserve", "--tags", "vip"]);
     assert_ne!(first.body, second.trim_end());
     assert_eq!(client.reserve(QUERY).body, NONE_LEFT);
-    shop.refused(1, &["reserve", "--tags", "vip"], &["0"]);
+    shop.refused(1, &["reserve", "--tags", "vip"], &["0 available"]);
 }
 
 /// Asks until the key is refused, and fails if that takes longer than promised.

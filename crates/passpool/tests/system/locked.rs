@@ -10,7 +10,7 @@ struct Intruder(Process);
 impl Intruder {
     fn with(shop: &Shop, statements: &str) -> Self {
         let mut sqlite = Process::spawn(Command::new("sqlite3").arg("-batch").arg("-bail").arg(shop.database()));
-        sqlite.write(&format!("{statements}\nSELECT 'locked';\n"));
+        sqlite.write(&format!(".timeout 10000\n{statements}\nSELECT 'locked';\n"));
         sqlite.said(|line| (line == "locked").then_some(()));
         Self(sqlite)
     }
@@ -50,7 +50,7 @@ fn a_short_lock_is_waited_for() {
     assert_eq!(client.reserve("tags=nobody&format=link").status, 400);
     let intruder = Intruder::with(&shop, "BEGIN EXCLUSIVE;");
     let (answers, answer) = mpsc::channel();
-    thread::spawn(move || answers.send(client.reserve("tags=vip&format=link")));
+    thread::spawn(move || answers.send(client.reserve("tags=vip&format=link")).unwrap());
     assert!(answer.recv_timeout(Duration::from_secs(1)).is_err(), "it answered while the file was locked");
     intruder.leave();
     assert_eq!(answer.recv().unwrap().status, 200);

@@ -152,7 +152,9 @@ impl Shop {
     /// What plain SQLite answers about the file.
     pub(crate) fn sql(&self, statements: &str) -> String {
         let mut sqlite = Command::new("sqlite3");
-        let ended = Process::spawn(sqlite.arg("-bail").arg(self.database()).arg(statements)).end();
+        // Who opens or closes the file holds it for a moment.
+        sqlite.args(["-bail", "-cmd", ".timeout 10000"]).arg(self.database()).arg(statements);
+        let ended = Process::spawn(&mut sqlite).end();
         assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{statements}");
         ended.stdout.trim_end().to_owned()
     }
@@ -178,6 +180,7 @@ impl Shop {
 /// A server that listens. It is killed when it is dropped.
 pub(crate) struct Server {
     process: Process,
+    /// `http://`, the host and the port.
     address: String,
 }
 
@@ -189,11 +192,7 @@ impl Server {
         Self { process, address }
     }
 
-    /// `http://` and where it listens.
-    pub(crate) fn address(&self) -> &str {
-        &self.address
-    }
-
+    /// The host and the port.
     pub(crate) fn host(&self) -> &str {
         self.address.strip_prefix("http://").unwrap()
     }
