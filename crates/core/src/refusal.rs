@@ -15,6 +15,9 @@ pub enum Refusal {
     WrongState { from: StateName, wanted: &'static str },
     #[error("the code of this passport is printed already")]
     Printed,
+    /// Another refusal, and the one of many passports that it is about.
+    #[error("passport {passport}: {refusal}")]
+    About { passport: PassportId, refusal: Box<Refusal> },
     #[error("passport {0} does not exist")]
     UnknownPassport(PassportId),
     #[error("the id {0} was used before")]
@@ -44,13 +47,20 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// The same, told of one passport.
+    #[must_use]
+    pub fn about(self, passport: PassportId) -> Self {
+        Self::About { passport, refusal: Box::new(self) }
+    }
+
     /// The name of this refusal to programs. It does not change when its sentence does.
-    pub const fn code(&self) -> &'static str {
+    pub fn code(&self) -> &'static str {
         match self {
             Self::PoolShort { .. } => "pool-short",
             Self::LinkDead => "link-dead",
             Self::WrongState { .. } => "wrong-state",
             Self::Printed => "printed",
+            Self::About { refusal, .. } => refusal.code(),
             Self::UnknownPassport(_) => "unknown-passport",
             Self::IdUsed(_) => "id-used",
             Self::IdDoubled(_) => "id-doubled",

@@ -28,7 +28,8 @@ pub trait Store: Send + Sync {
     /// Gives passports back to the pool and answers how many. Their links are dead.
     ///
     /// By tags it works in slices of a few thousand, so that nobody waits long; a fault in the middle leaves whole
-    /// slices done. By name it is one transaction: refuses with `UnknownPassport` or `WrongState`.
+    /// slices done. By name it is one transaction: refuses with `UnknownPassport`, or `WrongState` about
+    /// the passport.
     async fn reset(&self, wish: Reset) -> Result<u64, StoreError>;
 
     /// The passports that the same reset would give back at this moment, in order of creation, one page at a time.

@@ -86,7 +86,7 @@ fn named(db: &Connection, ids: &[PassportId], now: Timestamp) -> Result<Vec<(Pas
     ids.dedup(); // Named twice is meant once.
     let becoming = ids.into_iter().map(|id| {
         let was = PassportRow::visible_by_id(db, id)?.ok_or(Refusal::UnknownPassport(id))?;
-        let state = was.state.clone().reset_by_name(now)?;
+        let state = was.state.clone().reset_by_name(now).map_err(|refusal| refusal.about(id))?;
         Ok((was, state))
     });
     becoming.collect()

@@ -1,0 +1,150 @@
+//! Passports leave the pool, each exactly once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use passpool_core::{Code, Content, LinkKey, Passphrase, Refusal, Reserve, Rule, SecretId, Shortage, StateName};
+use passpool_store::Create;
+
+use crate::shop::{Shop, at, id, ids, passport, secret, selector, tagged, terms};
+
+pub(crate) async fn racers_never_share_a_passport(shop: &Shop) {
+    shop.stock(1, 2_000, "vip").await;
+    let racers = (0..64).map(|_| {
+        let (store, wishes) = (shop.store(), (0..40).map(|_| shop.wish("vip", 1)).collect::<Vec<_>>());
+        tokio::spawn(async move {
+            let mut won = Vec::new();
+            for wish in wishes {
+                match store.reserve(wish).await.map_err(crate::shop::refusal) {
+                    Ok(reservation) => won.push(reservation.only().clone()),
+                    Err(refusal) => assert_eq!(refusal, Refusal::PoolShort { available: 0 }),
+                }
+            }
+            won
+        })
+    });
+    let mut won = Vec::new();
+    for racer in racers.collect::<Vec<_>>() {
+        won.extend(racer.await.unwrap());
+    }
+    let passports: BTreeSet<u64> = won.iter().map(|handed| handed.passport.get()).collect();
+    let links: BTreeSet<String> = won
+        .iter()
+        .map(|handed| secret().passphrase(handed.passport, &handed.key).unwrap().reveal().to_owned())
+        .collect();
+    assert_eq!((won.len(), passports.len(), links.len()), (2_000, 2_000, 2_000));
+    assert_eq!(shop.counts("vip", at(0)).await.of(StateName::Reserved), 2_000);
+}
+
+pub(crate) async fn a_shortage_takes_nothing(shop: &Shop) {
+    shop.stock(1, 5, "vip").await;
+    assert_eq!(shop.reserve("vip", 6).await, Err(Refusal::PoolShort { available: 5 }));
+    assert_eq!(shop.reserve("VIP", 1).await, Err(Refusal::PoolShort { available: 0 }), "tags are case-sensitive");
+    assert_eq!(shop.counts("vip", at(0)).await.of(StateName::Available), 5);
+    assert_eq!(ids(&shop.reserve("vip", 5).await.unwrap()), [1, 2, 3, 4, 5]);
+}
+
+pub(crate) async fn a_partial_wish_takes_what_is_there(shop: &Shop) {
+    shop.stock(1, 5, "vip").await;
+    let partial = || Reserve { shortage: Shortage::Partial, ..shop.wish("vip", 6) };
+    assert_eq!(ids(&shop.reserve_as(partial()).await.unwrap()), [1, 2, 3, 4, 5]);
+    assert_eq!(shop.reserve_as(partial()).await, Err(Refusal::PoolShort { available: 0 }));
+}
+
+/// Few are left and many want several each: while enough are left, somebody wins.
+pub(crate) async fn no_false_shortage(shop: &Shop) {
+    for round in 0..20 {
+        shop.stock(1 + round * 20, 20, "vip").await;
+        let callers = (0..16).map(|_| {
+            let (store, wish) = (shop.store(), shop.wish("vip", 3));
+            tokio::spawn(async move { store.reserve(wish).await.is_ok() })
+        });
+        let mut won = 0;
+        for caller in callers.collect::<Vec<_>>() {
+            won += usize::from(caller.await.unwrap());
+        }
+        assert_eq!(won, 6, "20 passports are enough for six who want three each");
+        assert_eq!(ids(&shop.reserve("vip", 2).await.unwrap()).len(), 2);
+    }
+}
+
+/// Every selector over four tags, against sets kept by hand.
+pub(crate) async fn tags_pick_as_a_plain_model_says(shop: &Shop) {
+    let names = ["a", "b", "c", "d"];
+    let tags_of = |n: u64| {
+        names.iter().enumerate().filter(|(bit, _)| ((n * 7) >> bit) & 1 == 1).map(|(_, tag)| *tag).collect::<Vec<_>>()
+    };
+    for first in (1..=9_000).step_by(3_000) {
+        let passports = (first..first + 3_000).map(|n| passport(n, &tags_of(n).join(","))).collect();
+        shop.store().create(Create { passports, terms: terms() }).await.unwrap();
+    }
+    let mut pool: BTreeMap<u64, Vec<&str>> = (1..=9_000).map(|n| (n, tags_of(n))).collect();
+    for round in 0..96_u32 {
+        let wanted: Vec<&str> =
+            names.iter().enumerate().filter(|(bit, _)| (round >> bit) & 1 == 1).map(|(_, tag)| *tag).collect();
+        let rule = if round / 16 % 2 == 0 { Rule::And } else { Rule::Or };
+        if wanted.is_empty() {
+            continue;
+        }
+        let matches = |tags: &Vec<&str>| match rule {
+            Rule::And => wanted.iter().all(|tag| tags.contains(tag)),
+            Rule::Or => wanted.iter().any(|tag| tags.contains(tag)),
+        };
+        let expected: Vec<u64> = pool.iter().filter(|(_, tags)| matches(tags)).map(|(n, _)| *n).take(150).collect();
+        let list = wanted.join(",");
+        let wish = Reserve { selector: selector(&list, rule), shortage: Shortage::Partial, ..shop.wish("a", 150) };
+        match shop.reserve_as(wish).await {
+            Ok(reservation) => assert_eq!(ids(&reservation), expected, "{list} {rule}"),
+            Err(refusal) => {
+                assert_eq!((refusal, expected.len()), (Refusal::PoolShort { available: 0 }, 0), "{list} {rule}");
+            }
+        }
+        expected.iter().for_each(|n| drop(pool.remove(n)));
+    }
+    let with_unknown = |rule| Reserve { selector: selector("a,nobody", rule), ..shop.wish("a", 1) };
+    assert_eq!(shop.reserve_as(with_unknown(Rule::And)).await, Err(Refusal::PoolShort { available: 0 }));
+    let left = pool.iter().find(|(_, tags)| tags.contains(&"a")).map(|(n, _)| *n);
+    assert_eq!(shop.reserve_as(with_unknown(Rule::Or)).await.ok().map(|won| ids(&won)[0]), left);
+}
+
+pub(crate) async fn a_count_out_of_range_is_refused(shop: &Shop) {
+    shop.stock(1, 1, "vip").await;
+    for count in [0, Reserve::MAX_COUNT + 1] {
+        let refused = Refusal::Count { count: count.into(), max: 100_000 };
+        assert_eq!(shop.reserve("vip", count).await, Err(refused));
+    }
+    assert_eq!(shop.counts("vip", at(0)).await.of(StateName::Available), 1);
+}
+
+pub(crate) async fn an_imported_code_is_used_once(shop: &Shop) {
+    let sealed = secret().seal(id(1), &Passphrase::parse("sesame").unwrap(), [9; 24]);
+    let new =
+        passpool_core::NewPassport { code: Code::Imported(sealed.clone(), SecretId::FIRST), ..passport(1, "vip") };
+    shop.store().create(Create { passports: vec![new], terms: terms() }).await.unwrap();
+    assert_eq!(shop.reserve("vip", 1).await.unwrap().only().key, LinkKey::Imported(sealed));
+    shop.reset(tagged("vip"), at(1)).await.unwrap();
+    assert!(matches!(shop.reserve("vip", 1).await.unwrap().only().key, LinkKey::Derived(_)), "its first link is dead");
+}
+
+pub(crate) async fn a_printed_code_is_passed_over(shop: &Shop) {
+    let sealed = secret().seal(id(1), &Passphrase::parse("sesame").unwrap(), [9; 24]);
+    let printed = passpool_core::NewPassport { code: Code::Printed(sealed, SecretId::FIRST), ..passport(1, "vip") };
+    shop.store().create(Create { passports: vec![printed, passport(2, "vip")], terms: terms() }).await.unwrap();
+    assert_eq!(shop.counts("vip", at(0)).await.of(StateName::Available), 2);
+    assert_eq!(ids(&shop.reserve("vip", 1).await.unwrap()), [2]);
+    assert_eq!(shop.reserve("vip", 1).await, Err(Refusal::PoolShort { available: 0 }));
+}
+
+pub(crate) async fn content_comes_back_as_it_was_given(shop: &Shop) {
+    let content = Content::parse(r#"{ "name": "Watch", "a": 1.50 }"#).unwrap();
+    let made = |n| passpool_core::NewPassport { content: content.clone(), ..passport(n, "vip") };
+    shop.store()
+        .create(Create { passports: vec![made(1), made(2), passport(3, "plain")], terms: terms() })
+        .await
+        .unwrap();
+    let ask = |tag: &str| Reserve { with_content: true, ..shop.wish(tag, 1) };
+    for _ in 0..2 {
+        let reservation = shop.reserve_as(ask("vip")).await.unwrap();
+        assert_eq!(reservation.only().content.as_ref().unwrap().as_str(), r#"{"name":"Watch","a":1.50}"#);
+    }
+    assert_eq!(shop.reserve_as(ask("plain")).await.unwrap().only().content, Some(Content::empty()));
+}

@@ -1,0 +1,144 @@
+//! A shop with a database of its own, and a clock that stands where the story puts it.
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use passpool_core::{
+    Actor, Code, Content, HandOutSeed, NewPassport, PassportId, Refusal, Reservation, Reserve, Rule, Secret, Selector,
+    Shortage, Tag, Tags, Timestamp,
+};
+use passpool_store::{
+    Create, ImportTerms, Intent, PoolCounts, Reset, ResetScope, StateCounts, Store, StoreError, TagFilter, sqlite,
+};
+use tempfile::TempDir;
+
+pub(crate) struct Shop {
+    folder: TempDir,
+    store: Mutex<Arc<dyn Store>>,
+    /// So that no two wishes of a story draw the same numbers.
+    wishes: AtomicU64,
+}
+
+impl Shop {
+    pub(crate) fn sqlite() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(&folder.path().join("shop.db"));
+        Self { folder, store: Mutex::new(store), wishes: AtomicU64::new(0) }
+    }
+
+    pub(crate) fn store(&self) -> Arc<dyn Store> {
+        self.store.lock().unwrap().clone()
+    }
+
+    /// Closes the database and opens it again, as a restart does.
+    pub(crate) async fn reopen(&self) {
+        self.store().close().await;
+        *self.store.lock().unwrap() = open(&self.path());
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.folder.path().join("shop.db")
+    }
+
+    /// Makes passports with the ids `from..from + count`, all with these tags.
+    pub(crate) async fn stock(&self, from: u64, count: u64, tags: &str) {
+        let passports = (from..from + count).map(|n| passport(n, tags)).collect();
+        let made = self.store().create(Create { passports, terms: terms() }).await.unwrap();
+        assert_eq!(made, count);
+    }
+
+    pub(crate) fn wish(&self, tags: &str, count: u32) -> Reserve {
+        let number = self.wishes.fetch_add(1, Ordering::Relaxed);
+        let mut seed = [0; 32];
+        seed[..8].copy_from_slice(&number.to_be_bytes());
+        Reserve {
+            selector: selector(tags, Rule::And),
+            count,
+            shortage: Shortage::Refuse,
+            by: Actor::CommandLine,
+            now: at(0),
+            until: None,
+            keep: None,
+            seed: HandOutSeed::new(seed),
+            with_content: false,
+        }
+    }
+
+    pub(crate) async fn reserve(&self, tags: &str, count: u32) -> Result<Reservation, Refusal> {
+        self.reserve_as(self.wish(tags, count)).await
+    }
+
+    pub(crate) async fn reserve_as(&self, wish: Reserve) -> Result<Reservation, Refusal> {
+        self.store().reserve(wish).await.map_err(refusal)
+    }
+
+    pub(crate) async fn reset(&self, scope: ResetScope, now: Timestamp) -> Result<u64, Refusal> {
+        let wish = Reset { scope, by: Actor::CommandLine, now };
+        self.store().reset(wish).await.map_err(refusal)
+    }
+
+    pub(crate) async fn counts(&self, tag: &str, now: Timestamp) -> StateCounts {
+        let tags = TagFilter::Named(vec![Tag::parse(tag).unwrap()]);
+        self.store().counts(tags, now).await.unwrap().tags[0].1
+    }
+
+    pub(crate) async fn agrees_with_itself(&self) {
+        let report = self.store().check().await.unwrap();
+        assert!(report.is_clean(), "{:#?}", report.findings);
+        let PoolCounts { all, tags } = self.store().counts(TagFilter::Largest(1_000), at(0)).await.unwrap();
+        assert_eq!(all.total(), report.passports);
+        for (tag, counts) in tags {
+            assert!(counts.total() <= all.total(), "{tag}");
+        }
+        self.store().close().await;
+    }
+}
+
+fn open(path: &std::path::Path) -> Arc<dyn Store> {
+    sqlite::open(path, Intent::Write, Some(secret().fingerprint())).unwrap()
+}
+
+pub(crate) fn secret() -> Secret {
+    Secret::new([7; 32])
+}
+
+pub(crate) fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_micros((1_700_000_000 + seconds) * 1_000_000)
+}
+
+pub(crate) fn selector(tags: &str, rule: Rule) -> Selector {
+    Selector::parse([tags], rule).unwrap()
+}
+
+pub(crate) fn terms() -> ImportTerms {
+    ImportTerms { by: Actor::CommandLine, now: at(0), imported: false, skip_known: false }
+}
+
+pub(crate) fn id(id: u64) -> PassportId {
+    PassportId::new(id).unwrap()
+}
+
+pub(crate) fn passport(number: u64, tags: &str) -> NewPassport {
+    NewPassport { id: id(number), code: Code::None, tags: Tags::parse_list(tags).unwrap(), content: Content::empty() }
+}
+
+pub(crate) fn ids(reservation: &Reservation) -> Vec<u64> {
+    reservation.handed_out.iter().map(|handed| handed.passport.get()).collect()
+}
+
+/// All that match, of every age, in both states.
+pub(crate) fn tagged(tags: &str) -> ResetScope {
+    ResetScope::Matching { selector: Some(selector(tags, Rule::And)), state: None, handed_out_before: None }
+}
+
+pub(crate) fn refusal(error: StoreError) -> Refusal {
+    match error {
+        StoreError::Refusal(refusal) => refusal,
+        StoreError::Fault(fault) => panic!("{fault}"),
+    }
+}
