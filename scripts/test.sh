@@ -65,7 +65,7 @@ else
   export PASSPOOL_TEST_LONG=1
   step "Tests, the long way" cargo test --workspace --locked --release -- --skip speed::
   # Whatever else runs at the same time would be measured with them.
-  step "Answers under load" cargo test --package passpool --locked --release --test system -- --test-threads 1 --nocapture speed::
+  step "Answers under load" cargo test --workspace --locked --release --test system -- --test-threads 1 --nocapture speed::
   step "Measurements" scripts/measure.sh
 fi
 

@@ -21,7 +21,7 @@ pub(super) struct CreateCommand {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: u64,
     /// A tag that each of them gets; may be given more than once
-    #[arg(long, value_name = "TAG", visible_alias = "tags", value_delimiter = ',', value_parser = Tag::parse)]
+    #[arg(long, value_name = "TAG", visible_alias = "tags", value_parser = Tag::parse)]
     tag: Vec<Tag>,
     /// A file with one JSON object, the content of each of them
     #[arg(long, value_name = "FILE")]

@@ -38,7 +38,7 @@ pub(super) struct ImportCommand {
     #[arg(long)]
     printed: bool,
     /// A tag that each passport gets besides its own; may be given more than once
-    #[arg(long, value_name = "TAG", visible_alias = "tags", value_delimiter = ',', value_parser = Tag::parse)]
+    #[arg(long, value_name = "TAG", visible_alias = "tags", value_parser = Tag::parse)]
     tag: Vec<Tag>,
     /// Print the number imported as JSON
     #[arg(long)]

@@ -15,7 +15,7 @@ const TAGS_LISTED: usize = 1_000;
 #[derive(Debug, clap::Args)]
 pub(super) struct PoolCommand {
     /// Only this tag instead of the 1,000 largest; may be given more than once
-    #[arg(long, value_name = "TAG", visible_alias = "tags", value_delimiter = ',', value_parser = Tag::parse)]
+    #[arg(long, value_name = "TAG", visible_alias = "tags", value_parser = Tag::parse)]
     tag: Vec<Tag>,
     /// Print the counts as JSON
     #[arg(long)]
