@@ -2,7 +2,7 @@
 
 use std::{ops::Deref, sync::Arc};
 
-use crate::{callers::Callers, serve::Shop};
+use crate::{callers::Callers, shop::Shop};
 
 /// The shop, and who is known to call it. Cheap to clone.
 #[derive(Clone)]

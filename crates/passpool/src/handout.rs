@@ -15,6 +15,15 @@ pub(crate) enum HandoutFormat {
 }
 
 impl HandoutFormat {
+    pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
+        match text {
+            "link" => Ok(Self::Link),
+            "linkObject" => Ok(Self::LinkObject),
+            "content" => Ok(Self::Content),
+            _ => Err("it must be link, linkObject or content"),
+        }
+    }
+
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Link => "link",
@@ -33,14 +42,14 @@ pub(crate) struct Handout {
 }
 
 impl Handout {
-    pub(crate) fn new(handed: HandedOut, secret: &Secret, links: &LinkSettings) -> Result<Self, UnsealError> {
+    pub(crate) fn new(handed: &HandedOut, secret: &Secret, links: &LinkSettings) -> Result<Self, UnsealError> {
         let passphrase = secret.passphrase(handed.passport, &handed.key)?;
         let link = Link { passport: handed.passport, passphrase, network: links.network.clone() };
         Ok(Self {
             passport: handed.passport,
             link: link.write(&links.base),
             passphrase: link.passphrase,
-            content: handed.content,
+            content: handed.content.clone(),
         })
     }
 
@@ -120,7 +129,7 @@ mod tests {
         };
         let base = LinkBase::parse("https://brand.example").unwrap();
         let links = LinkSettings { base, network: Some(Network::parse("testnet").unwrap()) };
-        Handout::new(handed, &Secret::new([7; 32]), &links).unwrap()
+        Handout::new(&handed, &Secret::new([7; 32]), &links).unwrap()
     }
 
     #[test]

@@ -13,4 +13,5 @@ pub mod http;
 mod logs;
 pub mod output;
 pub mod serve;
+pub mod shop;
 mod worker;

@@ -1,6 +1,6 @@
 //! Serving: the listener, the connections, and an end in good order.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, time::Duration};
 
 use anyhow::Context as _;
 use axum::{Router, body::Body, extract::Request};
@@ -9,8 +9,6 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
 };
-use passpool_core::{Rule, Secret};
-use passpool_store::{LinkSettings, Store};
 use tokio::{
     net::{TcpListener, TcpStream},
     signal::unix::{SignalKind, signal},
@@ -18,11 +16,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt as _;
 
-use crate::{
-    app::App,
-    clock::{Clock, Entropy},
-    http, worker,
-};
+use crate::{app::App, http, shop::Shop, worker};
 
 /// How long a client may take to send the head of a request, and how long an idle connection is kept.
 const HEAD_WITHIN: Duration = Duration::from_secs(75);
@@ -32,16 +26,6 @@ const FINISH_WITHIN: Duration = Duration::from_secs(7);
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 /// How long to wait when no connection can be taken, mostly since too many are open.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
-
-/// Everything that a server needs but its listener.
-pub struct Shop {
-    pub store: Arc<dyn Store>,
-    pub secret: Secret,
-    pub links: LinkSettings,
-    pub tag_rule: Rule,
-    pub clock: Arc<dyn Clock>,
-    pub entropy: Arc<dyn Entropy>,
-}
 
 /// Serves until SIGTERM or SIGINT, then finishes what was begun and closes the store: what was acknowledged stands,
 /// what was not is not done.

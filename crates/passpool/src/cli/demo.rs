@@ -21,7 +21,8 @@ use crate::{
     database::{Place, with_suffix},
     handout::Handout,
     logs::LogFlags,
-    serve::{Shop, serve},
+    serve::serve,
+    shop::Shop,
 };
 
 const DATABASE: &str = "passpool-demo.db";
@@ -138,7 +139,7 @@ async fn reserve(
         with_content: false,
     };
     let reservation = store.reserve(wish).await?;
-    let handouts = reservation.handed_out.into_iter().map(|handed| Handout::new(handed, secret, links));
+    let handouts = reservation.handed_out.into_iter().map(|handed| Handout::new(&handed, secret, links));
     Ok(handouts.collect::<Result<_, _>>()?)
 }
 

@@ -70,7 +70,7 @@ impl ReserveCommand {
         let wish = self.wish(selector, around);
         let reservation = store.reserve(wish).await.map_err(|error| self.explain(error))?;
         let id = reservation.id;
-        let handouts = reservation.handed_out.into_iter().map(|handed| Handout::new(handed, &secret, &links));
+        let handouts = reservation.handed_out.into_iter().map(|handed| Handout::new(&handed, &secret, &links));
         let handouts = handouts.collect::<Result<Vec<_>, _>>()?;
         if handouts.len() < self.count as usize {
             around.output.message(format_args!("Reserved {} of {}.", handouts.len(), Passports(self.count.into())));

@@ -8,10 +8,7 @@ use passpool_store::{DatabaseUrl, Intent, LinkSettings, Store, StoreError};
 use tokio::net::TcpListener;
 
 use super::Surroundings;
-use crate::{
-    logs::LogFlags,
-    serve::{Shop, serve},
-};
+use crate::{logs::LogFlags, serve::serve, shop::Shop};
 
 /// Serve the API and the links
 #[derive(Debug, clap::Args)]

@@ -9,9 +9,8 @@ use rusqlite::Connection;
 
 use super::{
     bits::{Bits, bit_of, chunk_of, seq_of},
-    ledger::EVERY_PASSPORT,
     passport::{PassportRow, columns},
-    sets::Table,
+    sets::{EVERY_PASSPORT, Table},
     snapshot::{Snapshot, decode},
     varint,
 };

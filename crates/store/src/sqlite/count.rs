@@ -7,8 +7,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::{
     bits::{Bits, bit_of, chunk_of},
-    ledger::EVERY_PASSPORT,
-    sets::Table,
+    sets::{EVERY_PASSPORT, Table},
     snapshot::{Snapshot, decode},
 };
 use crate::{Fault, PoolCounts, StateCounts, TagFilter};

@@ -12,8 +12,9 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension};
 use super::{
     bits::{CHUNK, chunk_of, seq_of},
     content,
-    ledger::{Change, EVERY_PASSPORT, Ledger},
+    ledger::{Change, Ledger},
     passport::PassportRow,
+    sets::EVERY_PASSPORT,
     varint,
 };
 use crate::{Create, Fault, ImportBatch, ImportId, ImportTerms, StoreError};

@@ -15,9 +15,6 @@ use super::{
 };
 use crate::{Fault, StoreError};
 
-/// The key in `tagged` under which every passport is.
-pub(super) const EVERY_PASSPORT: u32 = 0;
-
 /// How many tags are remembered: a serial number on each passport would fill the memory else.
 const REMEMBERED_TAGS: usize = 16_384;
 /// How many selectors are remembered with the place where they found something last.

@@ -7,6 +7,9 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::bits::{Bits, bit_of, chunk_of};
 use crate::Fault;
 
+/// The key in `tagged` under which every passport is.
+pub(super) const EVERY_PASSPORT: u32 = 0;
+
 /// How many chunks are remembered from one transaction to the next: about 5 MB.
 const REMEMBERED: usize = 8_192;
 

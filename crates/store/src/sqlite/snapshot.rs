@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use passpool_core::{Rule, Selector, StateName};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{bits::Bits, ledger::EVERY_PASSPORT, sets::Table};
+use super::{
+    bits::Bits,
+    sets::{EVERY_PASSPORT, Table},
+};
 use crate::Fault;
 
 /// A connection inside a transaction, and the chunks that nobody sees yet.

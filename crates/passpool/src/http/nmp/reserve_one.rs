@@ -10,13 +10,12 @@ use passpool_core::{
 };
 use passpool_store::{Fault, StoreError};
 
-use super::{
-    NmpCaller,
-    error::NmpError,
-    format::{Format, Handout},
-    parameters::Parameters,
+use super::{NmpCaller, error::NmpError, format::HandoutAnswer, parameters::Parameters};
+use crate::{
+    app::App,
+    clock::random,
+    handout::{Handout, HandoutFormat},
 };
-use crate::{app::App, clock::random};
 
 pub(super) const PATH: &str = "/dispenser/distribution/reserveOne";
 
@@ -25,19 +24,20 @@ pub(super) async fn reserve_one(
     caller: NmpCaller,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-) -> Result<Handout, NmpError> {
+) -> Result<HandoutAnswer, NmpError> {
     caller.needs(Right::CertCreate)?;
     let asked = ReserveOne::parse(query.as_deref(), &headers, app.tag_rule)?;
     let format = asked.format;
     let reservation = app.store.reserve(asked.into_wish(&app, caller)).await?;
-    let handout = Handout::new(&app, reservation.only(), format, reservation.replayed);
-    handout.map_err(|error| StoreError::from(Fault::Damaged(error.to_string())).into())
+    let handout = Handout::new(reservation.only(), &app.secret, &app.links);
+    let handout = handout.map_err(|error| StoreError::from(Fault::Damaged(error.to_string())))?;
+    Ok(HandoutAnswer { handout, format, replayed: reservation.replayed })
 }
 
 /// What the caller asked for.
 struct ReserveOne {
     selector: Selector,
-    format: Format,
+    format: HandoutFormat,
     expires_in: Option<WholeSeconds>,
     key: Option<IdempotencyKey>,
 }
@@ -47,8 +47,9 @@ impl ReserveOne {
         let parameters = Parameters::parse(query);
         let selector = parameters.selector(rule)?;
         parameters.required("format")?;
-        let format =
-            parameters.read("format", Format::parse)?.ok_or_else(|| NmpError::MissingParameter("format".into()))?;
+        let format = parameters
+            .read("format", HandoutFormat::parse)?
+            .ok_or_else(|| NmpError::MissingParameter("format".into()))?;
         let expires_in = parameters.read("expiresIn", WholeSeconds::parse)?;
         Ok(Self { selector, format, expires_in, key: idempotency_key(headers)? })
     }
@@ -69,7 +70,7 @@ impl ReserveOne {
             now,
             keep,
             seed: HandOutSeed::new(random(&*app.entropy)),
-            with_content: self.format == Format::Content,
+            with_content: self.format == HandoutFormat::Content,
         }
     }
 

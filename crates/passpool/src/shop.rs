@@ -1,0 +1,18 @@
+//! The shop: everything that a server needs but its listener.
+
+use std::sync::Arc;
+
+use passpool_core::{Rule, Secret};
+use passpool_store::{LinkSettings, Store};
+
+use crate::clock::{Clock, Entropy};
+
+pub struct Shop {
+    pub store: Arc<dyn Store>,
+    pub secret: Secret,
+    pub links: LinkSettings,
+    /// How several tags are meant if a call does not say.
+    pub tag_rule: Rule,
+    pub clock: Arc<dyn Clock>,
+    pub entropy: Arc<dyn Entropy>,
+}
