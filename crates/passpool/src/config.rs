@@ -30,8 +30,8 @@ pub(crate) struct Settings(BTreeMap<String, Setting>);
 
 #[derive(Debug)]
 struct Setting {
-    /// As it would be written behind the flag: a list is joined by commas.
-    text: String,
+    /// As they would be written behind the flag; more than one only for a list.
+    values: Vec<String>,
     origin: String,
 }
 
@@ -70,9 +70,9 @@ impl Settings {
             settings = read_file(&file, &flags)?;
         }
         for flag in flags {
-            if let Some(text) = environment(&flag) {
+            if let Some(value) = environment(&flag) {
                 let origin = variable(&flag);
-                settings.insert(flag, Setting { text, origin });
+                settings.insert(flag, Setting { values: vec![value], origin });
             }
         }
         Ok(Self(settings))
@@ -86,11 +86,14 @@ impl Settings {
     fn apply_to(&self, argument: Arg) -> Arg {
         let is_switch = matches!(argument.get_action(), ArgAction::SetTrue);
         let argument = if is_switch { argument.value_parser(BoolishValueParser::new()) } else { argument };
-        match argument.get_long().and_then(|flag| self.0.get(flag)) {
-            None => argument,
-            Some(Setting { text, .. }) if is_switch => argument.default_value(text.clone()),
-            // It may hold a password, which no help may show.
-            Some(Setting { text, .. }) => argument.required(false).default_value(text.clone()).hide_default_value(true),
+        let Some(Setting { values, .. }) = argument.get_long().and_then(|flag| self.0.get(flag)) else {
+            return argument;
+        };
+        match argument.get_action() {
+            ArgAction::SetTrue => argument.default_value(values.join(",")),
+            // A value may hold a password, which no help may show.
+            ArgAction::Append => argument.required(false).default_values(values).hide_default_value(true),
+            _ => argument.required(false).default_value(values.join(",")).hide_default_value(true),
         }
     }
 
@@ -157,9 +160,9 @@ fn read_file(file: &Path, flags: &[String]) -> Result<BTreeMap<String, Setting>,
         if !flags.contains(&flag) {
             return Err(ConfigError::UnknownKey { file: file.to_owned(), key });
         }
-        let Some(text) = text_of(&value) else { return Err(ConfigError::WrongType { file: file.to_owned(), key }) };
+        let Some(values) = texts_of(&value) else { return Err(ConfigError::WrongType { file: file.to_owned(), key }) };
         let origin = format!("\"{key}\" in {}", file.display());
-        if settings.insert(flag, Setting { text, origin }).is_some() {
+        if settings.insert(flag, Setting { values, origin }).is_some() {
             return Err(ConfigError::DoubledKey { file: file.to_owned(), key });
         }
     }
@@ -171,6 +174,13 @@ fn without_excerpt(message: &str) -> String {
     message.lines().filter(|line| !line.contains('|')).collect::<Vec<_>>().join("; ")
 }
 
+fn texts_of(value: &Value) -> Option<Vec<String>> {
+    match value {
+        Value::Array(_, values) => values.iter().map(text_of).collect(),
+        value => text_of(value).map(|text| vec![text]),
+    }
+}
+
 fn text_of(value: &Value) -> Option<String> {
     match value {
         Value::String(_, text) => Some(text.clone()),
@@ -178,8 +188,7 @@ fn text_of(value: &Value) -> Option<String> {
         Value::Num(_, number) => {
             number.to_u128().map(|n| n.to_string()).or_else(|| number.to_i128().map(|n| n.to_string()))
         }
-        Value::Array(_, values) => values.iter().map(text_of).collect::<Option<Vec<_>>>().map(|list| list.join(",")),
-        Value::Char(..) | Value::Dict(..) | Value::Empty(..) => None,
+        Value::Array(..) | Value::Char(..) | Value::Dict(..) | Value::Empty(..) => None,
     }
 }
 

@@ -43,7 +43,7 @@ pub(crate) enum FillError {
     #[error(transparent)]
     BadLine(#[from] BadLine),
     /// The store refused an id that these lines give.
-    #[error("{}: {refusal}", name_lines(.lines))]
+    #[error("{}", blame(.lines, .refusal))]
     Refused { lines: Vec<u64>, refusal: Refusal },
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -131,10 +131,12 @@ impl Filling {
     }
 }
 
-fn name_lines(lines: &[u64]) -> String {
+/// The last line is the one too many.
+fn blame(lines: &[u64], refusal: &Refusal) -> String {
     match lines {
-        [line] => format!("line {line}"),
-        _ => format!("lines {}", lines.iter().map(u64::to_string).collect::<Vec<_>>().join(", ")),
+        [] => refusal.to_string(),
+        [line] => format!("line {line}: {refusal}"),
+        [first, .., last] => format!("line {last}: {refusal}, first in line {first}"),
     }
 }
 
@@ -150,6 +152,6 @@ mod tests {
             assert_eq!(FillError::Refused { lines: lines.to_vec(), refusal }.to_string(), expected);
         };
         check(&[3], "line 3: the id 7 stands twice in this import");
-        check(&[3, 9], "lines 3, 9: the id 7 stands twice in this import");
+        check(&[3, 9], "line 9: the id 7 stands twice in this import, first in line 3");
     }
 }

@@ -165,7 +165,7 @@ fn a_bad_line_imports_nothing_and_is_named() {
     let many: Vec<String> = (1..=10_000).map(|id| format!("{id},sesame{id},a")).collect();
     let with_last = |last: &'static str| many.iter().map(String::as_str).chain([last]).collect::<Vec<_>>();
     check(&["1,,a", "0,,a"], "x.csv: line 3: a passport's id");
-    check(&["1,,a", "2,,a", "1,,a"], "x.csv: lines 2, 4: the id 1 stands twice in this import");
+    check(&["1,,a", "2,,a", "1,,a"], "x.csv: line 4: the id 1 stands twice in this import, first in line 2");
     check(&with_last("x,,a"), "x.csv: line 10002: a passport's id");
     check(&with_last("5,,a"), "the id 5 stands twice in this import");
     check(&with_last("20000,open sesame,a"), "x.csv: line 10002: the passphrase holds a character");

@@ -21,8 +21,10 @@ enum Verb {
     Create {
         #[arg(long)]
         count: u32,
-        #[arg(long, value_delimiter = ',')]
+        #[arg(long)]
         tag: Vec<String>,
+        #[arg(long, default_value = "")]
+        rights: String,
         #[arg(long)]
         dry_run: bool,
     },
@@ -71,6 +73,7 @@ fn a_flag_wins_over_the_environment_and_that_over_the_file() {
 fn every_kind_of_flag_may_be_given_elsewhere() {
     let created = |count: u32, tag: &[&str], dry_run: bool| Verb::Create {
         count,
+        rights: if tag.contains(&"b") { "x,y".into() } else { String::new() },
         tag: tag.iter().map(|tag| (*tag).to_owned()).collect(),
         dry_run,
     };
@@ -78,8 +81,13 @@ fn every_kind_of_flag_may_be_given_elsewhere() {
         assert_eq!(read(line, environment, toml).unwrap().command, expected, "{line} {environment:?} {toml}");
     };
     let config = "passpool create --config FILE";
-    check(config, &[], "count = 5\ntag = ['a', 'b']\ndry-run = true", created(5, &["a", "b"], true));
-    check(config, &[], "count = 5\ntag = 'a,b'\ndry_run = false", created(5, &["a", "b"], false));
+    check(
+        config,
+        &[],
+        "count = 5\ntag = ['a', 'b']\ndry-run = true\nrights = ['x', 'y']",
+        created(5, &["a", "b"], true),
+    );
+    check(config, &[], "count = 5\ntag = 'a,c'\ndry_run = false", created(5, &["a,c"], false));
     check(config, &[("PASSPOOL_TAG", "007")], "count = 5\ntag = 'a'", created(5, &["007"], false));
     check(
         "passpool create --count 7 --tag x",

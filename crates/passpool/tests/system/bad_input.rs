@@ -172,9 +172,9 @@ fn a_bad_ndjson_line_is_told_by_its_number_and_nothing_is_imported() {
 fn an_id_that_stands_twice_in_a_file_is_told_with_both_lines() {
     let shop = shop();
     let csv = shop.file("rows.csv", among_good_rows("1,,vip,"));
-    shop.refused(1, &["import", &csv], &["rows.csv", "lines 2, 4", "id 1"]);
+    shop.refused(1, &["import", &csv], &["rows.csv", "line 4", "id 1", "first in line 2"]);
     let ndjson = shop.file("rows.ndjson", "{\"id\":5}\n{\"id\":6}\n{\"id\":5}\n");
-    shop.refused(1, &["import", &ndjson], &["rows.ndjson", "lines 1, 3", "id 5"]);
+    shop.refused(1, &["import", &ndjson], &["rows.ndjson", "line 3", "id 5", "first in line 1"]);
 }
 
 #[test]
