@@ -31,6 +31,7 @@ mod writer;
 use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -51,6 +52,10 @@ use crate::{
     LinkSettings, NewKey, NewUser, OpenError, PoolCounts, PreviewPage, Reset, ResetScope, Resettable, Store,
     StoreError, TagFilter, UserInfo,
 };
+
+/// How long an import holds still between two slices: longer than others wait before they ask for the lock again, and
+/// a few hundredths of the time that a slice takes.
+const LET_OTHERS_WRITE: Duration = Duration::from_millis(1);
 
 /// What stands at this path. Looks only.
 pub fn probe(path: &Path) -> Result<Found, OpenError> {
@@ -205,7 +210,10 @@ impl Store for SqliteStore {
     }
 
     async fn add_to_import(&self, batch: ImportBatch) -> Result<u64, StoreError> {
-        self.write(move |ledger| import::add(ledger, &batch)).await
+        let added = self.write(move |ledger| import::add(ledger, &batch)).await;
+        // SQLite gives its lock to whoever asks first, and who has just let it go would always be that one.
+        tokio::time::sleep(LET_OTHERS_WRITE).await;
+        added
     }
 
     async fn publish_import(&self, import: ImportId) -> Result<(), StoreError> {

@@ -11,8 +11,9 @@ const APPLICATION_ID: i32 = 0x5050_4c31;
 
 /// How long a file may be locked by somebody else before that is an error.
 const LOCKED_AT_MOST: Duration = Duration::from_secs(5);
-/// How soon a lock is tried again: at first often, since most are held for a few milliseconds.
-const FIRST_TRIES: i32 = 200;
+/// How soon a lock is tried again: at first often, for most are held for a few milliseconds, and who runs an import lets
+/// go of it for one millisecond at a time.
+const FIRST_TRIES: i32 = 5_000;
 const FIRST_WAIT: Duration = Duration::from_micros(100);
 const LATER_WAIT: Duration = Duration::from_millis(2);
 
