@@ -3,8 +3,7 @@
 use std::fmt::Write as _;
 
 use passpool_core::{
-    Content, Event, HandedOut, Kept, Refusal, Reservation, ReservationId, Reserve, SecretId, Shortage, State, Terms,
-    Timestamp,
+    Content, Event, HandedOut, Kept, Refusal, Reservation, ReservationId, Reserve, SecretId, Shortage, Terms, Timestamp,
 };
 use rusqlite::params;
 
@@ -63,6 +62,7 @@ fn hand_out(ledger: &mut Ledger, wish: &Reserve, seq: u64, position: u32) -> Res
         at: wish.now,
         until: wish.until,
         reservation: wish.keep.map(|kept| kept.id),
+        kiosk: None,
     };
     let state = was.state.clone().reserve(terms).map_err(|refusal| {
         // The pool is an index of passports that can be reserved. If one cannot, the index is wrong, not the caller.
@@ -75,13 +75,7 @@ fn hand_out(ledger: &mut Ledger, wish: &Reserve, seq: u64, position: u32) -> Res
 }
 
 fn handed_out(ledger: &Ledger, row: &PassportRow, with_content: bool) -> Result<Option<HandedOut>, StoreError> {
-    let (State::Reserved(hand_out)
-    | State::Scanned(hand_out)
-    | State::Pending { hand_out, .. }
-    | State::Claimed { hand_out, .. }) = &row.state
-    else {
-        return Ok(None);
-    };
+    let Some(hand_out) = row.state.hand_out() else { return Ok(None) };
     let content = match (with_content, row.content) {
         (false, _) => None,
         (true, None) => Some(Content::empty()),
@@ -121,7 +115,7 @@ fn replay(ledger: &Ledger, id: ReservationId, wish: &Reserve) -> Result<Reservat
     let handed_out = seqs.into_iter().map(|seq| {
         let row = PassportRow::by_seq(&ledger.db, seq)?;
         let row = row.with(row.state.clone().as_of(wish.now));
-        match held_by(&row.state) {
+        match row.state.hand_out().and_then(|hand_out| hand_out.reservation) {
             Some(holder) if holder == id => {
                 handed_out(ledger, &row, wish.with_content)?.ok_or(Refusal::ReservationOver.into())
             }
@@ -129,14 +123,4 @@ fn replay(ledger: &Ledger, id: ReservationId, wish: &Reserve) -> Result<Reservat
         }
     });
     Ok(Reservation { id: Some(id), handed_out: handed_out.collect::<Result<_, StoreError>>()?, replayed: true })
-}
-
-fn held_by(state: &State) -> Option<ReservationId> {
-    match state {
-        State::Reserved(hand_out)
-        | State::Scanned(hand_out)
-        | State::Pending { hand_out, .. }
-        | State::Claimed { hand_out, .. } => hand_out.reservation,
-        State::Available(_) | State::Recovered | State::Withdrawn => None,
-    }
 }
