@@ -1,8 +1,8 @@
 //! A passport's row, and the state that its columns spell.
 
 use passpool_core::{
-    Code, HandOut, HandOutNumber, KioskId, LinkKey, PassportId, ReservationId, SealedPassphrase, SecretId, State,
-    StateName, Timestamp, WalletAddress,
+    Code, HandOut, HandOutNumber, KioskId, LinkKey, PassportId, Refusal, ReservationId, SealedPassphrase, SecretId,
+    State, StateName, Timestamp, WalletAddress,
 };
 use rusqlite::{Connection, Row, Statement, params};
 
@@ -71,10 +71,17 @@ impl PassportRow {
         matches!(self.state, State::Available(Code::None | Code::Imported(..)))
     }
 
-    /// When the passport comes back by itself, if it does.
-    pub(super) fn hold_ends(&self) -> Option<Timestamp> {
+    /// What it means that a passport of the pool cannot be handed out. The pool is an index of those that can, so the
+    /// index is wrong and not the caller.
+    pub(super) fn wrong_in_pool(&self, refusal: &Refusal) -> Fault {
+        Fault::Damaged(format!("passport {} stands in the pool: {refusal}", self.id))
+    }
+
+    /// When the state ends by itself, if it does: the hold, or the time that a transfer has.
+    pub(super) fn ends(&self) -> Option<Timestamp> {
         match &self.state {
             State::Reserved(hand_out) | State::Scanned(hand_out) => hand_out.until,
+            State::Pending { settle_by, .. } => Some(*settle_by),
             _ => None,
         }
     }
