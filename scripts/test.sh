@@ -2,8 +2,8 @@
 # Runs every test. With --long each takes as many rounds as it should, against the release build, and what the program
 # promises in numbers is measured as well.
 #
-# What the tests need besides Rust is installed where it is missing, by Debian's apt-get as root or by sudo. Nothing is
-# left behind but `target`.
+# What the tests need besides Rust and Node is installed where it is missing, by Debian's apt-get as root or by sudo.
+# Nothing is left behind but `target` and `.test`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -31,6 +31,17 @@ install_missing() {
   "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${missing[@]}"
 }
 
+# Arianee's own packages, in the versions that are pinned beside the tests.
+install_peers() {
+  local peers=crates/passpool/tests/peers
+  if ! cmp -s "$peers/package-lock.json" .test/peers/package-lock.json || [ ! -d .test/peers/node_modules ]; then
+    heading "Installing Arianee's packages"
+    rm -rf .test/peers && mkdir -p .test/peers
+    cp "$peers/package.json" "$peers/package-lock.json" .test/peers
+    npm ci --prefix .test/peers --ignore-scripts --no-audit --no-fund --loglevel error
+  fi
+}
+
 scratch=$(mktemp -d)
 group=
 # A step and all that it starts are one process group, which ends with the step however that ends.
@@ -53,9 +64,10 @@ step() {
   end_group
 }
 
-needed=(cc:build-essential curl:curl sqlite3:sqlite3)
+needed=(cc:build-essential curl:curl node:nodejs npm:npm sqlite3:sqlite3)
 [ -z "$long" ] || needed+=(wrk:wrk)
 install_missing "${needed[@]}"
+install_peers
 
 export TMPDIR=$scratch
 if [ -z "$long" ]; then

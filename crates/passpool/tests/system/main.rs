@@ -20,6 +20,7 @@ mod live;
 mod locked;
 mod opening;
 mod parameters;
+mod peers;
 mod racing;
 mod reset;
 mod secrets;
