@@ -11,8 +11,9 @@ use ureq::http::Method;
 
 use crate::{
     client::{Answer, Given, RESERVE},
-    shop::{Server, Shop, assert_each_once},
-    watch::Watch,
+    process::{PATIENCE, Process},
+    shop::{LINK_BASE, Server, Shop, assert_each_once},
+    watch::{Watch, within},
 };
 
 #[test]
@@ -57,6 +58,22 @@ fn a_server_ends_within_10_s_with_idle_connections_and_its_port_is_free_at_once(
     assert_eq!(again.host(), host);
     assert_eq!(again.client(&key).reserve("tags=vip&format=link").status, 200);
     drop(idle);
+}
+
+#[test]
+fn a_server_that_is_ended_before_it_told_its_address_ends_in_good_order() {
+    let shop = Shop::with(1, "vip");
+    let key = shop.key("crm", "certCreate");
+    let serve = ["serve", "--listen", "127.0.0.1:0", "--link-base", LINK_BASE, "--public-url", LINK_BASE];
+    let (server, listen) = Process::spawn_unheard(&mut shop.command(&serve));
+    // The line with the address is the first that it tells; this it writes down before.
+    within(PATIENCE, "the link base", || shop.sql("SELECT * FROM setting").contains(LINK_BASE).then_some(()));
+    server.signal("TERM");
+    drop(listen);
+    let ended = server.end();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(ended.stderr.trim_start().starts_with("passpool listens on "), "{}", ended.stderr);
+    assert_eq!(shop.serve().client(&key).reserve("tags=vip&format=link").status, 200);
 }
 
 #[test]
