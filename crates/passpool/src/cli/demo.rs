@@ -42,7 +42,7 @@ pub(super) struct DemoCommand {
 
 impl DemoCommand {
     pub(super) async fn run(self, around: &mut Surroundings<'_>) -> anyhow::Result<ExitCode> {
-        self.logs.start()?;
+        self.logs.start(around.output)?;
         around.place = Place::new(passpool_store::DatabaseUrl::Sqlite(DATABASE.into()), None);
         release_old(around.place.path()).await?;
         let listener = listen(&self.listen, around).await?;

@@ -38,7 +38,7 @@ pub(super) struct ServeCommand {
 
 impl ServeCommand {
     pub(super) async fn run(self, around: &mut Surroundings<'_>) -> anyhow::Result<ExitCode> {
-        self.logs.start()?;
+        self.logs.start(around.output)?;
         // Before the database, so that an address in use does not leave a new one behind.
         let listener = bind(&self.listen).await.map_err(|error| cannot_listen(&self.listen, &error))?;
         let address = listener.local_addr()?;
