@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use crate::{UserName, UserNameError};
+use crate::{UserName, UserNameError, WalletAddress};
 
 /// Who did it. A journal row holds this and never a key, an address or a person's name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,7 +11,11 @@ pub enum Actor {
     User(UserName),
     /// Somebody with the database at hand, by the command line.
     CommandLine,
-    /// Passpool itself: a hold that ended.
+    /// Somebody with a link, or at a kiosk.
+    Visitor,
+    /// A wallet that claimed for itself.
+    Wallet(WalletAddress),
+    /// Passpool itself: a hold that ended, a transfer that was settled.
     Clock,
 }
 
@@ -20,6 +24,8 @@ impl fmt::Display for Actor {
         match self {
             Self::User(name) => write!(f, "user:{name}"),
             Self::CommandLine => f.write_str("cli"),
+            Self::Visitor => f.write_str("visitor"),
+            Self::Wallet(address) => write!(f, "wallet:{address}"),
             Self::Clock => f.write_str("clock"),
         }
     }
@@ -29,13 +35,14 @@ impl FromStr for Actor {
     type Err = UnknownActor;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "cli" => Ok(Self::CommandLine),
-            "clock" => Ok(Self::Clock),
-            _ => match text.strip_prefix("user:").map(UserName::parse) {
-                Some(Ok(name)) => Ok(Self::User(name)),
-                Some(Err(UserNameError { .. })) | None => Err(UnknownActor(text.to_owned())),
-            },
+        let unknown = || UnknownActor(text.to_owned());
+        match text.split_once(':') {
+            None if text == "cli" => Ok(Self::CommandLine),
+            None if text == "clock" => Ok(Self::Clock),
+            None if text == "visitor" => Ok(Self::Visitor),
+            Some(("user", name)) => UserName::parse(name).map(Self::User).map_err(|UserNameError { .. }| unknown()),
+            Some(("wallet", address)) => WalletAddress::parse(address).map(Self::Wallet).map_err(|_| unknown()),
+            _ => Err(unknown()),
         }
     }
 }
@@ -50,10 +57,12 @@ mod tests {
 
     #[test]
     fn an_actor_is_read_as_it_is_written() {
-        for actor in [Actor::User(UserName::parse("crm").unwrap()), Actor::CommandLine, Actor::Clock] {
+        let (crm, wallet) = (UserName::parse("crm").unwrap(), WalletAddress::from_bytes([0xab; 20]));
+        for actor in [Actor::User(crm), Actor::CommandLine, Actor::Visitor, Actor::Wallet(wallet), Actor::Clock] {
             assert_eq!(actor.to_string().parse(), Ok(actor));
         }
         assert_eq!("crm".parse::<Actor>(), Err(UnknownActor("crm".into())));
+        assert_eq!("wallet:0xab".parse::<Actor>(), Err(UnknownActor("wallet:0xab".into())));
         assert_eq!("user:".parse::<Actor>(), Err(UnknownActor("user:".into())));
     }
 }

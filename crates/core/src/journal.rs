@@ -31,9 +31,13 @@ events! {
     /// Came from elsewhere.
     Imported = "imported" => Some(StateName::Available),
     Reserved = "reserved" => Some(StateName::Reserved),
+    /// Shown to a robot, which changes nothing.
+    Previewed = "previewed" => None,
     Scanned = "scanned" => Some(StateName::Scanned),
     Claimed = "claimed" => Some(StateName::Claimed),
     Transferred = "transferred" => Some(StateName::Pending),
+    /// Given another link, on the brand's wish.
+    Relinked = "relinked" => Some(StateName::Reserved),
     Airdropped = "airdropped" => Some(StateName::Pending),
     Settled = "settled" => Some(StateName::Claimed),
     Failed = "failed" => Some(StateName::Scanned),

@@ -6,17 +6,21 @@
 
 mod actor;
 mod api_key;
+mod claim_message;
 mod content;
 mod idempotency;
 mod journal;
+mod kiosk;
 mod link;
 mod passphrase;
 mod passport;
+mod proof;
 mod refusal;
 mod reservation;
 mod right;
 mod secret;
 mod selector;
+mod signature;
 mod state;
 mod tag;
 mod time;
@@ -25,19 +29,23 @@ mod wallet;
 
 pub use actor::{Actor, UnknownActor};
 pub use api_key::{ApiKey, ApiKeyDigest, ApiKeyError};
+pub use claim_message::ClaimMessage;
 pub use content::{Content, ContentError};
 pub use idempotency::{IdempotencyKey, IdempotencyKeyError, ParameterDigest, Repeat, RepeatDigest};
 pub use journal::Event;
+pub use kiosk::{Hours, Kiosk, KioskId, KioskName, KioskNameError, KioskVisitor};
 pub use link::{Link, LinkBase, LinkBaseError, LinkError, Network, NetworkError};
 pub use passphrase::{Passphrase, PassphraseError};
 pub use passport::{NewPassport, PassportId, PassportIdError};
-pub use refusal::Refusal;
+pub use proof::{Proof, Shown};
+pub use refusal::{Refusal, Untransferable};
 pub use reservation::{HandedOut, Kept, Reservation, ReservationId, ReservationIdError, Reserve, Shortage};
 pub use right::{Right, Rights, UnknownRight};
 pub use secret::{
     Fingerprint, HandOutNumber, HandOutSeed, LinkKey, SealedPassphrase, Secret, SecretError, SecretId, UnsealError,
 };
 pub use selector::{Rule, RuleError, Selector, SelectorError};
+pub use signature::{Signature, SignatureError};
 pub use state::{Code, HandOut, State, StateName, Terms, UnknownState};
 pub use tag::{Tag, TagError, Tags, TagsError};
 pub use time::{SpanError, Timestamp, WholeSeconds};

@@ -2,7 +2,10 @@
 
 use std::fmt;
 
+use k256::ecdsa::SigningKey;
 use subtle::ConstantTimeEq;
+
+use crate::{WalletAddress, signature::address_of, wallet::read_hex};
 
 /// The second half of a link: 1 to 32 characters of `A-Z a-z 0-9 - . _ ~ ! $ & ' ( ) * + ; = : @`, the characters that
 /// stand in a URL's path unescaped, less the comma that ends a field.
@@ -45,12 +48,35 @@ impl Passphrase {
 
     /// The private key that the protocol makes of it: the characters, behind zeros (protocol, section 2).
     ///
-    /// Ambiguous passphrases have a second reading in Arianee's newer client, which this is not.
+    /// Ambiguous passphrases have other readings too ([`Passphrase::addresses`]).
     pub fn private_key(&self) -> [u8; 32] {
         let mut key = [0; 32];
         let text = self.reveal().as_bytes();
         key[32 - text.len()..].copy_from_slice(text);
         key
+    }
+
+    /// The addresses of all the keys that known clients make of it: one, but for a passphrase that is ambiguous.
+    pub fn addresses(&self) -> impl Iterator<Item = WalletAddress> {
+        let others = self.is_ambiguous().then(|| [self.as_hex_digits(), self.as_number()].into_iter().flatten());
+        let keys = std::iter::once(self.private_key()).chain(others.into_iter().flatten());
+        keys.filter_map(|key| SigningKey::from_slice(&key).ok()).map(|key| address_of(key.verifying_key()))
+    }
+
+    /// What the newer client makes of a number: its characters read as hex digits, filled up to ten.
+    fn as_hex_digits(&self) -> Option<[u8; 32]> {
+        let text = self.reveal();
+        let is_whole = text.len() <= 10 || text.len().is_multiple_of(2);
+        is_whole.then(|| read_hex(&format!("{text:0>64}"))).flatten()
+    }
+
+    /// What the older client makes of a number: its value.
+    fn as_number(&self) -> Option<[u8; 32]> {
+        let text = self.reveal();
+        match text.strip_prefix("0x") {
+            Some(digits) => read_hex(&format!("{digits:0>64}")),
+            None => read_hex(&format!("{:064x}", text.parse::<u128>().ok()?)),
+        }
     }
 
     /// True if JavaScript could read it as a number, upon which Arianee's two clients make two different keys of it.

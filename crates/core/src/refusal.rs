@@ -1,6 +1,6 @@
 //! Refusals: what the shop will not do, told to the caller under a stable code.
 
-use crate::{PassportId, StateName, UserName};
+use crate::{KioskName, PassportId, StateName, Timestamp, UserName};
 
 /// News for the caller. Nothing was changed, and the same call may succeed at another time or with other words.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -11,6 +11,26 @@ pub enum Refusal {
     /// The link was reset, has ended, was claimed or never was: whoever asks is not told which.
     #[error("this link opens nothing")]
     LinkDead,
+    /// The brand asked for a transfer that cannot be.
+    #[error(transparent)]
+    Untransferable(Untransferable),
+    /// This wallet has claimed as many passports of the kiosk as one may.
+    #[error("this wallet has its passport of this kiosk")]
+    WalletServed,
+    #[error("there is no kiosk {0}")]
+    UnknownKiosk(KioskName),
+    #[error("the kiosk {0} exists already")]
+    KioskExists(KioskName),
+    /// No open kiosk gives what was asked for.
+    #[error("no open kiosk gives this")]
+    NoKiosk,
+    #[error("the kiosk is not open yet")]
+    KioskNotYetOpen { opens: Timestamp },
+    #[error("the kiosk is closed")]
+    KioskClosed,
+    /// One address holds as many passports that nobody has claimed as it may.
+    #[error("too many passports are held from this address")]
+    TooManyHeld,
     #[error("a passport that is {from} cannot be {wanted}")]
     WrongState { from: StateName, wanted: &'static str },
     #[error("the code of this passport is printed already")]
@@ -58,6 +78,14 @@ impl Refusal {
         match self {
             Self::PoolShort { .. } => "pool-short",
             Self::LinkDead => "link-dead",
+            Self::Untransferable(why) => why.code(),
+            Self::WalletServed => "wallet-served",
+            Self::UnknownKiosk(_) => "unknown-kiosk",
+            Self::KioskExists(_) => "kiosk-exists",
+            Self::NoKiosk => "no-kiosk",
+            Self::KioskNotYetOpen { .. } => "kiosk-not-yet-open",
+            Self::KioskClosed => "kiosk-closed",
+            Self::TooManyHeld => "too-many-held",
             Self::WrongState { .. } => "wrong-state",
             Self::Printed => "printed",
             Self::About { refusal, .. } => refusal.code(),
@@ -74,6 +102,36 @@ impl Refusal {
             Self::LastAdmin(_) => "last-admin",
             Self::ImportRunning => "import-running",
             Self::ImportOver => "import-over",
+        }
+    }
+}
+
+/// Why the brand cannot transfer a passport, in the order in which the reasons are looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Untransferable {
+    #[error("there is no such passport")]
+    Unknown,
+    #[error("this wallet owns the passport already")]
+    AlreadyOwner,
+    #[error("another wallet owns the passport")]
+    OwnedByAnother,
+    #[error("a transfer of the passport is pending already")]
+    Pending,
+    #[error("the passport has no link")]
+    NoLink,
+    #[error("the passphrase is not the one of the passport's link")]
+    WrongPassphrase,
+}
+
+impl Untransferable {
+    const fn code(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown-passport",
+            Self::AlreadyOwner => "already-owner",
+            Self::OwnedByAnother => "owned-by-another",
+            Self::Pending => "transfer-pending",
+            Self::NoLink => "no-link",
+            Self::WrongPassphrase => "wrong-passphrase",
         }
     }
 }

@@ -7,11 +7,13 @@
 use std::fmt;
 
 use crate::{
-    HandOutNumber, LinkKey, Refusal, ReservationId, SealedPassphrase, SecretId, Timestamp, WalletAddress, WholeSeconds,
+    HandOutNumber, KioskId, LinkKey, Refusal, ReservationId, SealedPassphrase, SecretId, Timestamp, Untransferable,
+    WalletAddress, WholeSeconds,
 };
 
 /// How long the queue may take to settle a transfer.
 const SETTLE_WITHIN: u64 = 15 * 60;
+const SETTLE_WITHIN_MICROS: i64 = SETTLE_WITHIN as i64 * 1_000_000;
 
 /// What a passport is at a moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +54,8 @@ pub struct HandOut {
     /// When the hold ends by itself, if it does. Opening the link does not lengthen it.
     pub until: Option<Timestamp>,
     pub reservation: Option<ReservationId>,
+    /// The kiosk that gave it, if one did.
+    pub kiosk: Option<KioskId>,
 }
 
 impl HandOut {
@@ -68,6 +72,7 @@ pub struct Terms {
     pub at: Timestamp,
     pub until: Option<Timestamp>,
     pub reservation: Option<ReservationId>,
+    pub kiosk: Option<KioskId>,
 }
 
 /// The same by name alone, as counts, filters and the journal use it.
@@ -173,12 +178,36 @@ impl State {
         self.opened_by_its_link(now).map(|hand_out| Self::Pending { hand_out, to, settle_by: settle_by(now) })
     }
 
+    /// The key of the link by which the brand may transfer the passport to this wallet, or why it may not: in the order
+    /// in which the NMP's clients expect to be told (contract, section 1.5).
+    pub fn transferable(self, to: WalletAddress, now: Timestamp) -> Result<LinkKey, Untransferable> {
+        match self.as_of(now) {
+            Self::Withdrawn => Err(Untransferable::Unknown),
+            Self::Claimed { owner, .. } if owner == to => Err(Untransferable::AlreadyOwner),
+            Self::Claimed { .. } => Err(Untransferable::OwnedByAnother),
+            Self::Pending { .. } => Err(Untransferable::Pending),
+            other => other.link_key(now).ok_or(Untransferable::NoLink),
+        }
+    }
+
     /// Available to pending, by the brand, without a link before it.
     pub fn airdrop(self, to: WalletAddress, terms: Terms) -> Result<Self, Refusal> {
         let settle_by = settle_by(terms.at);
         match self.reserve(terms)? {
             Self::Reserved(hand_out) => Ok(Self::Pending { hand_out, to, settle_by }),
             other => Err(other.refuse("airdropped")),
+        }
+    }
+
+    /// Available, reserved or scanned to reserved, under a link of the brand's choice or a new one. A link that it had
+    /// is dead from then on, and so are the hold and the code that came with it.
+    pub fn relink(self, imported: Option<SealedPassphrase>, terms: Terms) -> Result<Self, Refusal> {
+        match self.as_of(terms.at) {
+            Self::Available(_) | Self::Reserved(_) | Self::Scanned(_) => {
+                let code = imported.map_or(Code::None, |sealed| Code::Imported(sealed, terms.secret));
+                Ok(Self::Reserved(terms.hand_out(code)))
+            }
+            other => Err(other.refuse("given a new link")),
         }
     }
 
@@ -248,12 +277,47 @@ impl State {
         }
     }
 
+    /// The key of the link that opens the passport at this moment, if there is one. It is another after each reset.
+    pub fn link_key(&self, now: Timestamp) -> Option<LinkKey> {
+        self.clone().opened_by_its_link(now).ok().map(|hand_out| hand_out.key)
+    }
+
+    /// What was handed out last, while somebody has it.
+    pub const fn hand_out(&self) -> Option<&HandOut> {
+        match self {
+            Self::Reserved(hand_out)
+            | Self::Scanned(hand_out)
+            | Self::Pending { hand_out, .. }
+            | Self::Claimed { hand_out, .. } => Some(hand_out),
+            Self::Available(_) | Self::Recovered | Self::Withdrawn => None,
+        }
+    }
+
+    /// The wallet that owns the passport, or is about to.
+    pub const fn owner(&self) -> Option<WalletAddress> {
+        match self {
+            Self::Pending { to: wallet, .. } | Self::Claimed { owner: wallet, .. } => Some(*wallet),
+            _ => None,
+        }
+    }
+
+    /// When the transfer was begun, if one runs.
+    pub const fn transferred_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Pending { settle_by, .. } => {
+                Some(Timestamp::from_micros(settle_by.as_micros() - SETTLE_WITHIN_MICROS))
+            }
+            _ => None,
+        }
+    }
+
     /// The hand-out whose link is good at this moment. For an available passport with a code that is a new one, made by
     /// whoever uses the code.
     fn opened_by_its_link(self, now: Timestamp) -> Result<HandOut, Refusal> {
         match self.as_of(now) {
             Self::Available(Code::Imported(sealed, secret) | Code::Printed(sealed, secret)) => {
-                Ok(HandOut { key: LinkKey::Imported(sealed), secret, at: now, until: None, reservation: None })
+                let key = LinkKey::Imported(sealed);
+                Ok(HandOut { key, secret, at: now, until: None, reservation: None, kiosk: None })
             }
             Self::Reserved(hand_out) | Self::Scanned(hand_out) => Ok(hand_out),
             _ => Err(Refusal::LinkDead),
@@ -267,14 +331,14 @@ impl State {
 
 impl Terms {
     fn hand_out(self, code: Code) -> HandOut {
-        let Self { number, secret, at, until, reservation } = self;
+        let Self { number, secret, at, until, reservation, kiosk } = self;
         let (key, secret) = match code {
             Code::None => (LinkKey::Derived(number), secret),
             Code::Imported(sealed, sealed_under) | Code::Printed(sealed, sealed_under) => {
                 (LinkKey::Imported(sealed), sealed_under)
             }
         };
-        HandOut { key, secret, at, until, reservation }
+        HandOut { key, secret, at, until, reservation, kiosk }
     }
 }
 

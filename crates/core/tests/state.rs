@@ -1,8 +1,8 @@
 //! The life of a passport, pair by pair: what every verb makes of every state, and what it refuses.
 
 use passpool_core::{
-    Code, HandOut, HandOutNumber, LinkKey, Refusal, ReservationId, SealedPassphrase, SecretId, State, StateName, Terms,
-    Timestamp, WalletAddress, WholeSeconds,
+    Code, HandOut, HandOutNumber, KioskId, LinkKey, Refusal, ReservationId, SealedPassphrase, SecretId, State,
+    StateName, Terms, Timestamp, Untransferable, WalletAddress, WholeSeconds,
 };
 use proptest::prelude::*;
 
@@ -22,15 +22,16 @@ fn sealed() -> SealedPassphrase {
 /// The secret of imported codes is another than that of new hand-outs, so that a mix-up shows.
 const OLD_SECRET: SecretId = SecretId(1);
 const NEW_SECRET: SecretId = SecretId(2);
+const KIOSK: KioskId = KioskId(3);
 
 fn terms(number: u64, at: Timestamp, until: Option<Timestamp>) -> Terms {
     let reservation = Some(ReservationId::new(NOON, [number as u8; 10]));
-    Terms { number: HandOutNumber::new(number), secret: NEW_SECRET, at, until, reservation }
+    Terms { number: HandOutNumber::new(number), secret: NEW_SECRET, at, until, reservation, kiosk: Some(KIOSK) }
 }
 
 fn hand_out(until: Option<Timestamp>) -> HandOut {
     let Terms { number, secret, reservation, .. } = terms(7, NOON, until);
-    HandOut { key: LinkKey::Derived(number), secret, at: NOON, until, reservation }
+    HandOut { key: LinkKey::Derived(number), secret, at: NOON, until, reservation, kiosk: Some(KIOSK) }
 }
 
 fn pending(hand_out: HandOut) -> State {
@@ -49,6 +50,7 @@ enum Verb {
     Claim(WalletAddress),
     Transfer(WalletAddress),
     Airdrop(WalletAddress),
+    Relink,
     Settle,
     Fail,
     Reset,
@@ -59,13 +61,14 @@ enum Verb {
     Retag,
 }
 
-const VERBS: [(&str, Verb); 14] = [
+const VERBS: [(&str, Verb); 15] = [
     ("reserve", Verb::Reserve),
     ("open", Verb::Open),
     ("claim, Alice", Verb::Claim(ALICE)),
     ("claim, Bob", Verb::Claim(BOB)),
     ("transfer", Verb::Transfer(BOB)),
     ("airdrop", Verb::Airdrop(BOB)),
+    ("new link", Verb::Relink),
     ("settle", Verb::Settle),
     ("fail", Verb::Fail),
     ("reset", Verb::Reset),
@@ -85,6 +88,7 @@ impl Verb {
             Self::Claim(owner) => state.claim(owner, now),
             Self::Transfer(to) => state.transfer(to, now),
             Self::Airdrop(to) => state.airdrop(to, terms),
+            Self::Relink => state.relink(None, terms),
             Self::Settle => state.settle(now),
             Self::Fail => state.fail(now),
             Self::Reset => state.reset(now),
@@ -118,6 +122,7 @@ claim, Alice     | dead      | claimed   | claimed   | claimed   | claimed   | d
 claim, Bob       | dead      | claimed   | claimed   | claimed   | claimed   | dead    | dead      | dead      | dead
 transfer         | dead      | pending   | pending   | pending   | pending   | dead    | dead      | dead      | dead
 airdrop          | pending   | pending   | printed   | no        | no        | no      | no        | no        | no
+new link         | reserved  | reserved  | reserved  | reserved  | reserved  | no      | no        | no        | no
 settle           | no        | no        | no        | no        | no        | claimed | no        | no        | no
 fail             | no        | no        | no        | no        | no        | scanned | no        | no        | no
 reset            | no        | no        | no        | available | available | no      | no        | no        | no
@@ -288,6 +293,40 @@ fn an_airdrop_needs_no_link_before_it() {
 }
 
 #[test]
+fn a_new_link_kills_the_one_before_it() {
+    let held = State::Scanned(hand_out(Some(after_noon(10))));
+    let key = |state: &State| state.link_key(NOON);
+    let again = held.clone().relink(None, terms(8, NOON, None)).unwrap();
+    assert_eq!(key(&again), Some(LinkKey::Derived(HandOutNumber::new(8))));
+    assert_ne!(key(&again), key(&held));
+    let chosen = held.relink(Some(sealed()), terms(8, NOON, None)).unwrap();
+    assert_eq!(key(&chosen), Some(LinkKey::Imported(sealed())));
+    // The code that came with an import counts as little as a link.
+    let imported = State::Available(Code::Imported(SealedPassphrase::from_stored(&[6; 52]), OLD_SECRET));
+    let chosen = imported.relink(Some(sealed()), terms(8, NOON, None)).unwrap();
+    let State::Reserved(HandOut { key, secret, .. }) = chosen else { panic!("{chosen:?} is not reserved") };
+    assert_eq!((key, secret), (LinkKey::Imported(sealed()), NEW_SECRET));
+}
+
+#[test]
+fn why_a_passport_cannot_be_transferred_is_told_in_the_contracts_order() {
+    let check = |state: State, to: WalletAddress, expected: Result<LinkKey, Untransferable>| {
+        assert_eq!(state.clone().transferable(to, NOON), expected, "{state:?}");
+    };
+    let key = hand_out(None).key;
+    check(State::Withdrawn, BOB, Err(Untransferable::Unknown));
+    check(claimed(hand_out(None)), ALICE, Err(Untransferable::AlreadyOwner));
+    check(claimed(hand_out(None)), BOB, Err(Untransferable::OwnedByAnother));
+    check(pending(hand_out(None)), ALICE, Err(Untransferable::Pending));
+    check(State::Available(Code::None), BOB, Err(Untransferable::NoLink));
+    check(State::Recovered, BOB, Err(Untransferable::NoLink));
+    check(State::Reserved(hand_out(Some(NOON))), BOB, Err(Untransferable::NoLink));
+    check(State::Reserved(hand_out(None)), BOB, Ok(key.clone()));
+    check(State::Scanned(hand_out(None)), BOB, Ok(key));
+    check(State::Available(Code::Printed(sealed(), OLD_SECRET)), BOB, Ok(LinkKey::Imported(sealed())));
+}
+
+#[test]
 fn an_imported_code_is_used_up_by_the_first_hand_out() {
     let imported = State::Available(Code::Imported(sealed(), OLD_SECRET));
     let by_code = HandOut { key: LinkKey::Imported(sealed()), secret: OLD_SECRET, ..hand_out(None) };
@@ -297,7 +336,7 @@ fn an_imported_code_is_used_up_by_the_first_hand_out() {
     let State::Reserved(HandOut { key, secret, .. }) = again else { panic!("{again:?} is not reserved") };
     assert_eq!((key, secret), (LinkKey::Derived(HandOutNumber::new(9)), NEW_SECRET));
     // Somebody who knows the code from elsewhere is nobody's reservation.
-    let found = HandOut { at: after_noon(1), reservation: None, ..by_code };
+    let found = HandOut { at: after_noon(1), reservation: None, kiosk: None, ..by_code };
     assert_eq!(imported.clone().open(after_noon(1)), Ok(State::Scanned(found.clone())));
     assert_eq!(imported.claim(ALICE, after_noon(1)), Ok(State::Claimed { hand_out: found, owner: ALICE }));
 }
@@ -324,6 +363,7 @@ fn is_a_step_of_the_table(from: StateName, verb: Verb, to: StateName) -> bool {
         Verb::Claim(_) => matches!(from, Available | Reserved | Scanned | Claimed) && to == Claimed,
         Verb::Transfer(_) => matches!(from, Available | Reserved | Scanned) && to == Pending,
         Verb::Airdrop(_) => from == Available && to == Pending,
+        Verb::Relink => matches!(from, Available | Reserved | Scanned) && to == Reserved,
         Verb::Settle => from == Pending && to == Claimed,
         Verb::Fail => from == Pending && matches!(to, Scanned | Available),
         Verb::Reset => matches!(from, Reserved | Scanned) && to == Available,

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use passpool_core::{Link, LinkBase, Network, Passphrase, PassphraseError, PassportId};
+use passpool_core::{
+    ClaimMessage, Link, LinkBase, Network, Passphrase, PassphraseError, PassportId, Signature, WalletAddress,
+};
 use serde_json::Value;
 
 fn vectors(name: &str) -> Value {
@@ -148,6 +150,51 @@ fn what_the_clients_read_in_two_ways_is_ambiguous_or_refused() {
         ("abcdefghijklmnopqrstuvwxyz0123456".to_owned(), PassphraseError::TooLong { bytes: 33 }),
     ];
     assert_eq!(refused, beyond);
+}
+
+#[test]
+fn whoever_uses_a_client_of_arianees_has_one_of_the_passphrases_addresses() {
+    let mut told = 0;
+    for case in list(&vectors("passphrase_keys.json"), "string_passphrases") {
+        let Ok(passphrase) = Passphrase::parse(case["passphrase"].as_str().unwrap()) else { continue };
+        let ours: Vec<String> = passphrase.addresses().map(|address| address.to_string()).collect();
+        for client in ["sdk_core_1_71_1", "arianeejs_1_119_0"] {
+            let Some(address) = case[client]["address"].as_str() else { continue };
+            assert!(ours.iter().any(|ours| ours == address), "{} by {client}", case["passphrase"]);
+            told += 1;
+        }
+    }
+    assert_eq!(told, 14);
+}
+
+#[test]
+fn a_clear_passphrase_has_one_address() {
+    for case in list(&vectors("request_token.json"), "cases") {
+        let passphrase = Passphrase::parse(case["passphrase"].as_str().unwrap()).unwrap();
+        let addresses: Vec<String> = passphrase.addresses().map(|address| address.to_string()).collect();
+        assert_eq!(addresses, [case["passphraseAddress"].as_str().unwrap()]);
+    }
+}
+
+#[test]
+fn a_claim_that_a_wallet_signed_tells_the_passphrases_address() {
+    let cases = vectors("request_token.json");
+    let cases = list(&cases, "cases");
+    assert_eq!(cases.len(), 3);
+    for case in cases {
+        let text = |name: &str| case[name].as_str().unwrap();
+        let passport = PassportId::parse(text("tokenId")).unwrap();
+        let new_owner = WalletAddress::parse(text("newOwner")).unwrap();
+        let message = ClaimMessage::new(passport, new_owner);
+        assert_eq!(hex(message.as_bytes()), text("message_keccak"));
+        let signature = Signature::parse(text("signature")).unwrap();
+        assert_eq!(message.signer(&signature).unwrap().to_string(), text("recovered"));
+        // The same signature claims nothing else, and for nobody else.
+        let other = ClaimMessage::new(PassportId::new(passport.get() - 1).unwrap(), new_owner);
+        assert_ne!(other.signer(&signature).unwrap().to_string(), text("recovered"));
+        let other = ClaimMessage::new(passport, WalletAddress::from_bytes([1; 20]));
+        assert_ne!(other.signer(&signature).unwrap().to_string(), text("recovered"));
+    }
 }
 
 #[test]

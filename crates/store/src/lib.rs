@@ -4,21 +4,31 @@
 //! leaves after the commit is durable. What a passport may become is decided in `passpool-core`; a store finds the
 //! passports, guards each change in its statement, and writes the journal in the same transaction.
 
+mod airdrop;
 mod check;
+mod claim;
 mod count;
 mod error;
 mod import;
+mod kiosk;
 mod open;
+mod opening;
 mod reset;
+mod single;
 pub mod sqlite;
 mod store;
 mod user;
 
+pub use airdrop::Airdrop;
 pub use check::{CheckReport, Finding};
+pub use claim::{Claim, Transfer};
 pub use count::{PoolCounts, StateCounts, TagFilter};
 pub use error::{Fault, OpenError, StoreError};
 pub use import::{Create, ImportBatch, ImportId, ImportTerms};
+pub use kiosk::{AddressDigest, Door, Given, KioskInfo, Visit};
 pub use open::{DatabaseUrl, DatabaseUrlError, Found, Intent};
+pub use opening::{Opened, Opening, Visitor};
 pub use reset::{HeldState, Reset, ResetScope, Resettable};
+pub use single::{OfPassport, Relink};
 pub use store::{ExportFilter, Exported, LinkSettings, PreviewPage, Store};
 pub use user::{NewKey, NewUser, UserInfo};

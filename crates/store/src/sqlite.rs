@@ -6,14 +6,17 @@
 mod bits;
 mod check;
 mod checkpoint;
+mod claim;
 mod connection;
 mod content;
 mod count;
 mod export;
 mod hold;
 mod import;
+mod kiosk;
 mod ledger;
 mod lock;
+mod opening;
 mod passport;
 mod pick;
 mod reader;
@@ -23,9 +26,12 @@ mod reset;
 mod schema;
 mod sets;
 mod setting;
+mod single;
 mod snapshot;
+mod transfer;
 mod user;
 mod varint;
+mod visit;
 mod writer;
 
 use std::{
@@ -35,12 +41,16 @@ use std::{
 };
 
 use async_trait::async_trait;
-use passpool_core::{ApiKeyDigest, Caller, Fingerprint, Reservation, Reserve, Timestamp, UserName};
+use passpool_core::{
+    ApiKeyDigest, Caller, Fingerprint, HandedOut, Kiosk, KioskName, Reservation, Reserve, Timestamp, UserName,
+    WholeSeconds,
+};
 
 use self::{
     checkpoint::Checkpoints,
     ledger::Ledger,
     lock::{Lock, Purpose},
+    opening::Look,
     passport::PassportRow,
     reader::Readers,
     reset::Matching,
@@ -48,9 +58,9 @@ use self::{
     writer::Writer,
 };
 use crate::{
-    CheckReport, Create, ExportFilter, Exported, Fault, Found, ImportBatch, ImportId, ImportTerms, Intent,
-    LinkSettings, NewKey, NewUser, OpenError, PoolCounts, PreviewPage, Reset, ResetScope, Resettable, Store,
-    StoreError, TagFilter, UserInfo,
+    Airdrop, CheckReport, Claim, Create, ExportFilter, Exported, Fault, Found, Given, ImportBatch, ImportId,
+    ImportTerms, Intent, KioskInfo, LinkSettings, NewKey, NewUser, OfPassport, OpenError, Opened, Opening, PoolCounts,
+    PreviewPage, Relink, Reset, ResetScope, Resettable, Store, StoreError, TagFilter, Transfer, UserInfo, Visit,
 };
 
 /// How long an import holds still between two slices: longer than others wait before they ask for the lock again, and
@@ -184,6 +194,78 @@ impl Store for SqliteStore {
             }
         };
         self.readers.ask(question).await
+    }
+
+    async fn open(&self, wish: Opening) -> Result<Opened, StoreError> {
+        // A proof is judged away from the writer: it takes a hundred microseconds, and strangers may ask for it.
+        let asked = wish.clone();
+        match self.readers.ask(move |db| opening::look(db, &asked)).await? {
+            Look::Seen(opened) => Ok(opened),
+            Look::First { key, opened } => {
+                let state = self.write(move |ledger| opening::record(ledger, &wish, &key)).await?;
+                Ok(Opened { state, ..opened })
+            }
+        }
+    }
+
+    async fn claim(&self, wish: Claim) -> Result<(), StoreError> {
+        let asked = wish.clone();
+        let key = self.readers.ask(move |db| claim::judge(db, &asked)).await?;
+        self.write(move |ledger| claim::claim(ledger, &wish, &key)).await
+    }
+
+    async fn verify_transfer(&self, wish: Transfer) -> Result<(), StoreError> {
+        self.readers.ask(move |db| transfer::judge(db, &wish).map(drop)).await
+    }
+
+    async fn transfer(&self, wish: Transfer) -> Result<(), StoreError> {
+        let asked = wish.clone();
+        let key = self.readers.ask(move |db| transfer::judge(db, &asked)).await?;
+        self.write(move |ledger| transfer::transfer(ledger, &wish, &key)).await
+    }
+
+    async fn settle(&self, after: Option<WholeSeconds>, now: Timestamp) -> Result<u64, StoreError> {
+        self.write(move |ledger| Ok(transfer::settle(ledger, after, now)?)).await
+    }
+
+    async fn airdrop(&self, wish: Airdrop) -> Result<Reservation, StoreError> {
+        assert_eq!(wish.wish.count as usize, wish.recipients.len(), "an airdrop is of one passport for each recipient");
+        self.write(move |ledger| reserve::airdrop(ledger, &wish)).await
+    }
+
+    async fn relink(&self, wish: Relink) -> Result<HandedOut, StoreError> {
+        self.write(move |ledger| single::relink(ledger, &wish)).await
+    }
+
+    async fn recover(&self, wish: OfPassport) -> Result<(), StoreError> {
+        self.write(move |ledger| single::recover(ledger, &wish)).await
+    }
+
+    async fn withdraw(&self, wish: OfPassport) -> Result<(), StoreError> {
+        self.write(move |ledger| single::withdraw(ledger, &wish)).await
+    }
+
+    async fn add_kiosk(&self, kiosk: Kiosk, now: Timestamp) -> Result<(), StoreError> {
+        self.write(move |ledger| kiosk::add(&ledger.db, &kiosk, now)).await
+    }
+
+    async fn close_kiosk(&self, name: KioskName, now: Timestamp) -> Result<(), StoreError> {
+        self.write(move |ledger| kiosk::close(&ledger.db, &name, now)).await
+    }
+
+    async fn kiosk(&self, name: KioskName) -> Result<Option<Kiosk>, StoreError> {
+        self.readers.ask(move |db| Ok(kiosk::by_name(db, &name)?.map(|(_, kiosk)| kiosk))).await
+    }
+
+    async fn kiosks(&self, now: Timestamp) -> Result<Vec<KioskInfo>, StoreError> {
+        self.readers.ask(move |db| Ok(kiosk::list(db, now)?)).await
+    }
+
+    async fn visit_kiosk(&self, wish: Visit) -> Result<Given, StoreError> {
+        // Strangers who ask for what no kiosk gives do not keep the writer busy.
+        let (door, now) = (wish.door.clone(), wish.now);
+        self.readers.ask(move |db| kiosk::enter(db, &door, now).map(drop)).await?;
+        self.write(move |ledger| kiosk::visit(ledger, &wish)).await
     }
 
     async fn end_holds(&self, now: Timestamp) -> Result<u64, StoreError> {

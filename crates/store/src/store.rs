@@ -2,13 +2,14 @@
 
 use async_trait::async_trait;
 use passpool_core::{
-    ApiKeyDigest, Caller, Content, LinkBase, Network, PassportId, Reservation, Reserve, Selector, State, StateName,
-    Tags, Timestamp, UserName,
+    ApiKeyDigest, Caller, Content, HandedOut, Kiosk, KioskName, LinkBase, Network, PassportId, Reservation, Reserve,
+    Selector, State, StateName, Tags, Timestamp, UserName, WholeSeconds,
 };
 
 use crate::{
-    CheckReport, Create, ImportBatch, ImportId, ImportTerms, NewKey, NewUser, PoolCounts, Reset, Resettable,
-    StoreError, TagFilter, UserInfo,
+    Airdrop, CheckReport, Claim, Create, Given, ImportBatch, ImportId, ImportTerms, KioskInfo, NewKey, NewUser,
+    OfPassport, Opened, Opening, PoolCounts, Relink, Reset, Resettable, StoreError, TagFilter, Transfer, UserInfo,
+    Visit,
 };
 
 /// A database of passports.
@@ -35,7 +36,65 @@ pub trait Store: Send + Sync {
     /// The passports that the same reset would give back at this moment, in order of creation, one page at a time.
     async fn preview_reset(&self, wish: Reset, page: PreviewPage) -> Result<Vec<Resettable>, StoreError>;
 
-    /// Ends the holds whose time is over, oldest end first and at most a few thousand at once, and answers how many.
+    /// Shows a passport to whoever proves to know its link, or to own it. A person's first look at a link is a scan; a
+    /// robot's is journalled once an hour and changes nothing.
+    ///
+    /// Refuses with `LinkDead` whatever is wrong, and takes the same time for it.
+    async fn open(&self, wish: Opening) -> Result<Opened, StoreError>;
+
+    /// Makes a wallet the owner of a passport. The owner that it has already may claim again.
+    ///
+    /// Refuses with `LinkDead` whatever is wrong with the link, in the same time; or with `WalletServed`.
+    async fn claim(&self, wish: Claim) -> Result<(), StoreError>;
+
+    /// Answers whether [`Store::transfer`] would refuse at this moment, and why.
+    async fn verify_transfer(&self, wish: Transfer) -> Result<(), StoreError>;
+
+    /// Sends a passport on its way to a wallet. Until it is settled nobody else can have it.
+    ///
+    /// Refuses with `Untransferable` or `WalletServed`.
+    async fn transfer(&self, wish: Transfer) -> Result<(), StoreError>;
+
+    /// Settles the transfers that are on their way for this long, a few thousand at once, and answers how many.
+    async fn settle(&self, after: Option<WholeSeconds>, now: Timestamp) -> Result<u64, StoreError>;
+
+    /// Takes a passport out of the pool for each recipient and sends it on its way, or none. Answers in their order.
+    ///
+    /// Refuses as [`Store::reserve`].
+    async fn airdrop(&self, wish: Airdrop) -> Result<Reservation, StoreError>;
+
+    /// Gives a passport that nobody owns a link, upon which the one it had is dead.
+    ///
+    /// Refuses with `UnknownPassport` or `WrongState`.
+    async fn relink(&self, wish: Relink) -> Result<HandedOut, StoreError>;
+
+    /// Takes a passport back from its owner. It stays out of the pool until it is reset by name.
+    ///
+    /// Refuses with `UnknownPassport` or `WrongState`.
+    async fn recover(&self, wish: OfPassport) -> Result<(), StoreError>;
+
+    /// Takes a passport out of use for good. Refuses with `UnknownPassport` or `WrongState`.
+    async fn withdraw(&self, wish: OfPassport) -> Result<(), StoreError>;
+
+    /// Opens a kiosk. Refuses with `KioskExists`.
+    async fn add_kiosk(&self, kiosk: Kiosk, now: Timestamp) -> Result<(), StoreError>;
+
+    /// Closes a kiosk at this moment. What visitors hold they may still claim. Refuses with `UnknownKiosk`.
+    async fn close_kiosk(&self, name: KioskName, now: Timestamp) -> Result<(), StoreError>;
+
+    /// The kiosk of this name, open or not.
+    async fn kiosk(&self, name: KioskName) -> Result<Option<Kiosk>, StoreError>;
+
+    /// Every kiosk in the order of their making, as of this moment.
+    async fn kiosks(&self, now: Timestamp) -> Result<Vec<KioskInfo>, StoreError>;
+
+    /// Gives a kiosk's visitor a passport: the one held already, as long as it is held.
+    ///
+    /// Refuses with `NoKiosk`, `KioskNotYetOpen`, `KioskClosed`, `PoolShort` or `TooManyHeld`.
+    async fn visit_kiosk(&self, wish: Visit) -> Result<Given, StoreError>;
+
+    /// Ends the holds whose time is over, and the transfers that were not settled in time, oldest end first and at most
+    /// a few thousand at once, and answers how many.
     async fn end_holds(&self, now: Timestamp) -> Result<u64, StoreError>;
 
     /// Counts by state, of the whole pool and of some tags, at one moment. Holds that have ended count as available.

@@ -69,9 +69,9 @@ impl Caller {
 fn is_whole(answer: &[u8]) -> bool {
     let text = str::from_utf8(answer).expect("an answer in UTF-8");
     let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
-    let length = head.lines().filter_map(|line| line.split_once(": "));
-    let length = length.filter(|(name, _)| name.eq_ignore_ascii_case("content-length")).map(|(_, value)| value);
-    body.len() == length.last().and_then(|value| value.parse::<usize>().ok()).expect("a body of a known length")
+    let mut fields = head.lines().filter_map(|line| line.split_once(": "));
+    let length = fields.find(|(name, _)| name.eq_ignore_ascii_case("content-length")).map(|(_, value)| value);
+    body.len() == length.and_then(|value| value.parse::<usize>().ok()).expect("a body of a known length")
 }
 
 /// What callers do with their connections, all in one thread. The waits of all come together.

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use passpool_core::{Actor, Event, Right, StateName, Tag};
+use passpool_core::{Actor, Event, Right, StateName, Tag, Timestamp};
 use rusqlite::Connection;
 
 use super::{
@@ -219,6 +219,7 @@ fn check_references(snapshot: &Snapshot<'_>, report: &mut CheckReport) -> Result
             "reservation",
             "SELECT id FROM passport WHERE reservation IS NOT NULL AND reservation NOT IN (SELECT id FROM reservation)",
         ),
+        ("kiosk", "SELECT id FROM passport WHERE kiosk IS NOT NULL AND kiosk NOT IN (SELECT id FROM kiosk)"),
     ];
     for (what, sql) in dangling {
         let mut statement = db.prepare(sql)?;
@@ -235,7 +236,8 @@ fn check_references(snapshot: &Snapshot<'_>, report: &mut CheckReport) -> Result
         report.find("repeat", format!("{orphans} rows name reservations that do not exist"));
     }
     check_tags(db, report)?;
-    check_reservations(db, report)
+    check_reservations(db, report)?;
+    check_kiosks(db, report)
 }
 
 fn check_tags(db: &Connection, report: &mut CheckReport) -> Result<(), Fault> {
@@ -269,6 +271,41 @@ fn check_reservations(db: &Connection, report: &mut CheckReport) -> Result<(), F
             if !exists.exists([seq])? {
                 report.find(place.clone(), format!("there is no passport number {seq}"));
             }
+        }
+    }
+    Ok(())
+}
+
+/// Each passport of a kiosk has the visit that took it, and no visit has another passport.
+fn check_kiosks(db: &Connection, report: &mut CheckReport) -> Result<(), Fault> {
+    match super::kiosk::list(db, Timestamp::from_micros(0)) {
+        Ok(_) => {}
+        Err(Fault::Damaged(wrong)) => report.find("kiosks", wrong),
+        Err(fault) => return Err(fault),
+    }
+    let wrong = [
+        (
+            "SELECT id FROM passport WHERE kiosk IS NOT NULL AND seq NOT IN (SELECT passport FROM visit)",
+            "its visit is missing",
+        ),
+        (
+            "SELECT id FROM visit JOIN passport ON seq = passport WHERE passport.kiosk IS NOT visit.kiosk",
+            "a visit has it, and its kiosk has not",
+        ),
+        (
+            "SELECT id FROM visit JOIN passport ON seq = passport WHERE address IS NOT NULL AND state NOT IN (1, 2)",
+            "its visit counts as held, and it is not",
+        ),
+        (
+            "SELECT passport FROM visit WHERE passport NOT IN (SELECT seq FROM passport)",
+            "a visit has it, and it does not exist",
+        ),
+    ];
+    for (sql, what) in wrong {
+        let mut statement = db.prepare(sql)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            report.find(format!("passport {}", row.get::<_, i64>(0)?), what);
         }
     }
     Ok(())

@@ -6,10 +6,15 @@ use sha2::{Digest, Sha256};
 
 use crate::Fault;
 
-pub(super) fn load(db: &Connection, id: i64) -> Result<Content, Fault> {
+fn load(db: &Connection, id: i64) -> Result<Content, Fault> {
     let mut statement = db.prepare_cached("SELECT json FROM content WHERE id = ?")?;
     let json = statement.query_row([id], |row| row.get(0)).optional()?;
     json.map(Content::from_stored).ok_or_else(|| Fault::Damaged(format!("there is no content number {id}")))
+}
+
+/// The content of a passport that names this row, or none.
+pub(super) fn of(db: &Connection, id: Option<i64>) -> Result<Content, Fault> {
+    id.map_or_else(|| Ok(Content::empty()), |id| load(db, id))
 }
 
 /// The row that holds this content, which is made if need be. None for the empty one, which has no row.

@@ -45,19 +45,35 @@ impl Standing {
         Ok(standing)
     }
 
+    /// Writes nothing down, and counts as if somebody had.
     fn release_ended(&mut self, db: &Connection, now: Timestamp) -> Result<(), Fault> {
         let sql = "SELECT seq FROM passport INDEXED BY passport_hold WHERE until IS NOT NULL AND state IN (1, 2) AND until <= ?";
         let mut statement = db.prepare_cached(sql)?;
         let mut rows = statement.query([now.as_micros()])?;
         while let Some(row) = rows.next()? {
             let seq = row.get(0)?;
-            for state in [StateName::Reserved, StateName::Scanned] {
-                if let Some(bits) = self.0.get_mut(&(chunk_of(seq), state)) {
-                    bits.remove(bit_of(seq));
-                }
+            self.remove(StateName::Reserved, seq);
+            self.remove(StateName::Scanned, seq);
+        }
+        let sql =
+            "SELECT seq, until FROM passport INDEXED BY passport_settle WHERE settle_by IS NOT NULL AND settle_by <= ?";
+        let mut statement = db.prepare_cached(sql)?;
+        let mut rows = statement.query([now.as_micros()])?;
+        while let Some(row) = rows.next()? {
+            let (seq, until): (u64, Option<i64>) = (row.get(0)?, row.get(1)?);
+            self.remove(StateName::Pending, seq);
+            if until.is_none_or(|until| until > now.as_micros()) {
+                let chunk = (chunk_of(seq), StateName::Scanned);
+                self.0.entry(chunk).or_insert_with(Bits::empty).insert(bit_of(seq));
             }
         }
         Ok(())
+    }
+
+    fn remove(&mut self, state: StateName, seq: u64) {
+        if let Some(bits) = self.0.get_mut(&(chunk_of(seq), state)) {
+            bits.remove(bit_of(seq));
+        }
     }
 
     fn count(&self, chunks: &[(u32, Bits)]) -> StateCounts {

@@ -92,7 +92,7 @@ impl Names {
         if let Some(content) = self.contents.get(&id) {
             return Ok(content.clone());
         }
-        let content = super::content::load(db, id)?;
+        let content = super::content::of(db, Some(id))?;
         // A large content is seldom shared by many, and a thousand of them are a gigabyte.
         if content.as_str().len() <= REMEMBERED {
             if self.contents.len() >= REMEMBERED {

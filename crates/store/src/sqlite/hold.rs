@@ -1,10 +1,11 @@
-//! Holds that end: passports whose time is over come back to the pool.
+//! Holds that end: passports whose time is over come back to the pool, and so do those of transfers that failed.
 
 use passpool_core::{Actor, Event, Timestamp};
 
 use super::{
     ledger::{Change, Ledger},
     passport::{PassportRow, columns},
+    transfer,
 };
 use crate::Fault;
 
@@ -16,6 +17,7 @@ pub(super) fn end_due(ledger: &mut Ledger, now: Timestamp) -> Result<u64, Fault>
     if ledger.next_end.is_none_or(|next| now < next) {
         return Ok(0);
     }
+    let failed = transfer::fail_overdue(ledger, now)?;
     let due = due(ledger, now)?;
     let change = Change { event: Event::Ended, by: &Actor::Clock, at: now };
     for was in &due {
@@ -26,7 +28,7 @@ pub(super) fn end_due(ledger: &mut Ledger, now: Timestamp) -> Result<u64, Fault>
         ledger.change(was, &was.with(state), change, "")?;
     }
     ledger.load_next_end()?;
-    Ok(due.len() as u64)
+    Ok(due.len() as u64 + failed)
 }
 
 fn due(ledger: &Ledger, now: Timestamp) -> Result<Vec<PassportRow>, Fault> {

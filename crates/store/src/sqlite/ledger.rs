@@ -12,6 +12,7 @@ use super::{
     passport::PassportRow,
     sets::{Sets, Table},
     snapshot::Snapshot,
+    visit,
 };
 use crate::{Fault, StoreError};
 
@@ -29,7 +30,7 @@ pub(super) struct Ledger {
     pub(super) marks: HashMap<(Rule, Box<[u32]>), u32>,
     /// The chunks of running imports.
     pub(super) hidden: BTreeSet<u32>,
-    /// When the next hold ends.
+    /// When the next hold ends, or the next transfer has failed.
     pub(super) next_end: Option<Timestamp>,
     tags: HashMap<Tag, u32>,
     journal_head: JournalHead,
@@ -118,8 +119,9 @@ impl Ledger {
         let changed = self.write_journal(was.id, Some(was.changed), change, detail)?;
         becomes.update(&self.db, was, changed)?;
         self.move_between_sets(was, becomes)?;
-        if let Some(until) = becomes.hold_ends() {
-            self.next_end = Some(self.next_end.map_or(until, |next| next.min(until)));
+        visit::follow(&self.db, was, becomes)?;
+        if let Some(end) = becomes.ends() {
+            self.next_end = Some(self.next_end.map_or(end, |next| next.min(end)));
         }
         Ok(())
     }
@@ -199,10 +201,11 @@ impl Ledger {
     }
 
     pub(super) fn load_next_end(&mut self) -> Result<(), Fault> {
-        let sql =
+        let hold =
             "SELECT min(until) FROM passport INDEXED BY passport_hold WHERE until IS NOT NULL AND state IN (1, 2)";
-        let micros: Option<i64> = self.db.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
-        self.next_end = micros.map(Timestamp::from_micros);
+        let transfer = "SELECT min(settle_by) FROM passport INDEXED BY passport_settle WHERE settle_by IS NOT NULL";
+        let end = |sql| self.db.prepare_cached(sql)?.query_row([], |row| row.get::<_, Option<i64>>(0));
+        self.next_end = [end(hold)?, end(transfer)?].into_iter().flatten().min().map(Timestamp::from_micros);
         Ok(())
     }
 

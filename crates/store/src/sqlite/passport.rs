@@ -1,8 +1,8 @@
 //! A passport's row, and the state that its columns spell.
 
 use passpool_core::{
-    Code, HandOut, HandOutNumber, LinkKey, PassportId, ReservationId, SealedPassphrase, SecretId, State, StateName,
-    Timestamp, WalletAddress,
+    Code, HandOut, HandOutNumber, KioskId, LinkKey, PassportId, Refusal, ReservationId, SealedPassphrase, SecretId,
+    State, StateName, Timestamp, WalletAddress,
 };
 use rusqlite::{Connection, Row, Statement, params};
 
@@ -12,7 +12,7 @@ use crate::Fault;
 /// The columns that [`PassportRow::read`] wants, in its order.
 macro_rules! columns {
     () => {
-        "seq, id, state, changed, tags, content, secret, number, sealed, printed, handed_at, until, reservation, owner, settle_by"
+        "seq, id, state, changed, tags, content, secret, number, sealed, printed, handed_at, until, reservation, owner, settle_by, kiosk"
     };
 }
 pub(super) use columns;
@@ -41,6 +41,7 @@ struct Columns<'a> {
     reservation: Option<&'a [u8]>,
     owner: Option<&'a [u8]>,
     settle_by: Option<i64>,
+    kiosk: Option<u32>,
 }
 
 impl PassportRow {
@@ -70,10 +71,17 @@ impl PassportRow {
         matches!(self.state, State::Available(Code::None | Code::Imported(..)))
     }
 
-    /// When the passport comes back by itself, if it does.
-    pub(super) fn hold_ends(&self) -> Option<Timestamp> {
+    /// What it means that a passport of the pool cannot be handed out. The pool is an index of those that can, so the
+    /// index is wrong and not the caller.
+    pub(super) fn wrong_in_pool(&self, refusal: &Refusal) -> Fault {
+        Fault::Damaged(format!("passport {} stands in the pool: {refusal}", self.id))
+    }
+
+    /// When the state ends by itself, if it does: the hold, or the time that a transfer has.
+    pub(super) fn ends(&self) -> Option<Timestamp> {
         match &self.state {
             State::Reserved(hand_out) | State::Scanned(hand_out) => hand_out.until,
+            State::Pending { settle_by, .. } => Some(*settle_by),
             _ => None,
         }
     }
@@ -114,7 +122,7 @@ impl PassportRow {
     pub(super) fn update(&self, db: &Connection, was: &Self, changed: i64) -> Result<(), Fault> {
         let columns = Columns::of(&self.state);
         let sql = "UPDATE passport SET state = ?, changed = ?, secret = ?, number = ?, sealed = ?, printed = ?, handed_at = ?, \
-                   until = ?, reservation = ?, owner = ?, settle_by = ? WHERE seq = ? AND state = ? AND changed = ?";
+                   until = ?, reservation = ?, owner = ?, settle_by = ?, kiosk = ? WHERE seq = ? AND state = ? AND changed = ?";
         let rows = db.prepare_cached(sql)?.execute(params![
             self.state.name() as u8,
             changed,
@@ -127,6 +135,7 @@ impl PassportRow {
             columns.reservation,
             columns.owner,
             columns.settle_by,
+            columns.kiosk,
             self.seq,
             was.state.name() as u8,
             was.changed,
@@ -175,6 +184,7 @@ impl<'a> Columns<'a> {
             handed_at: Some(hand_out.at.as_micros()),
             until: hand_out.until.map(Timestamp::as_micros),
             reservation: hand_out.reservation.as_ref().map(|id| id.as_bytes().as_slice()),
+            kiosk: hand_out.kiosk.map(|kiosk| kiosk.0),
             ..Self::default()
         }
     }
@@ -229,6 +239,7 @@ fn read_hand_out(row: &Row<'_>) -> rusqlite::Result<Option<HandOut>> {
         at: Timestamp::from_micros(at),
         until: row.get::<_, Option<i64>>(11)?.map(Timestamp::from_micros),
         reservation: row.get::<_, Option<[u8; 16]>>(12)?.map(ReservationId::from_stored),
+        kiosk: row.get::<_, Option<u32>>(15)?.map(KioskId),
     }))
 }
 

@@ -3,19 +3,34 @@
 use std::fmt::Write as _;
 
 use passpool_core::{
-    Content, Event, HandedOut, Kept, Refusal, Reservation, ReservationId, Reserve, SecretId, Shortage, State, Terms,
-    Timestamp,
+    Event, HandedOut, Kept, Refusal, Reservation, ReservationId, Reserve, SecretId, Shortage, Terms, Timestamp,
+    WalletAddress,
 };
 use rusqlite::params;
 
 use super::{
+    content,
     ledger::{Change, Ledger},
     passport::PassportRow,
-    repeat, varint,
+    repeat, transfer, varint,
 };
-use crate::{Fault, StoreError};
+use crate::{Airdrop, Fault, StoreError};
 
 pub(super) fn reserve(ledger: &mut Ledger, wish: &Reserve) -> Result<Reservation, StoreError> {
+    take(ledger, wish, |_| None)
+}
+
+/// Reserves for each recipient, and sends what was reserved on its way in the same step.
+pub(super) fn airdrop(ledger: &mut Ledger, wish: &Airdrop) -> Result<Reservation, StoreError> {
+    let Airdrop { wish, recipients } = wish;
+    take(ledger, wish, |position| Some(recipients[position]))
+}
+
+fn take(
+    ledger: &mut Ledger,
+    wish: &Reserve,
+    recipient: impl Fn(usize) -> Option<WalletAddress>,
+) -> Result<Reservation, StoreError> {
     if !(1..=Reserve::MAX_COUNT).contains(&wish.count) {
         return Err(Refusal::Count { count: wish.count.into(), max: Reserve::MAX_COUNT.into() }.into());
     }
@@ -28,7 +43,8 @@ pub(super) fn reserve(ledger: &mut Ledger, wish: &Reserve) -> Result<Reservation
         return replay(ledger, first, wish);
     }
     let picked = pick(ledger, wish)?;
-    let handed_out = picked.iter().enumerate().map(|(position, seq)| hand_out(ledger, wish, *seq, position as u32));
+    let each = picked.iter().enumerate();
+    let handed_out = each.map(|(position, seq)| hand_out(ledger, wish, *seq, position as u32, recipient(position)));
     let handed_out = handed_out.collect::<Result<Vec<_>, _>>()?;
     if let Some(kept) = &wish.keep {
         keep(ledger, kept, wish, &picked)?;
@@ -55,49 +71,53 @@ fn pick(ledger: &mut Ledger, wish: &Reserve) -> Result<Vec<u64>, StoreError> {
     }
 }
 
-fn hand_out(ledger: &mut Ledger, wish: &Reserve, seq: u64, position: u32) -> Result<HandedOut, StoreError> {
+fn hand_out(
+    ledger: &mut Ledger,
+    wish: &Reserve,
+    seq: u64,
+    position: u32,
+    recipient: Option<WalletAddress>,
+) -> Result<HandedOut, StoreError> {
     let was = PassportRow::by_seq(&ledger.db, seq)?;
+    let reservation = wish.keep.map(|kept| kept.id);
     let terms = Terms {
         number: wish.seed.number(position),
         secret: SecretId::FIRST,
         at: wish.now,
         until: wish.until,
-        reservation: wish.keep.map(|kept| kept.id),
+        reservation,
+        kiosk: None,
     };
-    let state = was.state.clone().reserve(terms).map_err(|refusal| {
-        // The pool is an index of passports that can be reserved. If one cannot, the index is wrong, not the caller.
-        Fault::Damaged(format!("passport {} stands in the pool: {refusal}", was.id))
-    })?;
-    let becomes = was.with(state);
-    let change = Change { event: Event::Reserved, by: &wish.by, at: wish.now };
-    ledger.change(&was, &becomes, change, &detail(wish.until, wish.keep.map(|kept| kept.id)))?;
+    let state = was.state.clone();
+    let (event, state) = match recipient {
+        None => (Event::Reserved, state.reserve(terms)),
+        Some(to) => (Event::Airdropped, state.airdrop(to, terms)),
+    };
+    let becomes = was.with(state.map_err(|refusal| was.wrong_in_pool(&refusal))?);
+    let change = Change { event, by: &wish.by, at: wish.now };
+    ledger.change(&was, &becomes, change, &detail(wish.until, reservation, recipient))?;
     handed_out(ledger, &becomes, wish.with_content)?.ok_or_else(|| unreachable!("it was just handed out"))
 }
 
 fn handed_out(ledger: &Ledger, row: &PassportRow, with_content: bool) -> Result<Option<HandedOut>, StoreError> {
-    let (State::Reserved(hand_out)
-    | State::Scanned(hand_out)
-    | State::Pending { hand_out, .. }
-    | State::Claimed { hand_out, .. }) = &row.state
-    else {
-        return Ok(None);
-    };
-    let content = match (with_content, row.content) {
-        (false, _) => None,
-        (true, None) => Some(Content::empty()),
-        (true, Some(id)) => Some(super::content::load(&ledger.db, id)?),
-    };
+    let Some(hand_out) = row.state.hand_out() else { return Ok(None) };
+    let content = with_content.then(|| content::of(&ledger.db, row.content)).transpose()?;
     Ok(Some(HandedOut { passport: row.id, key: hand_out.key.clone(), content }))
 }
 
-fn detail(until: Option<Timestamp>, reservation: Option<ReservationId>) -> String {
+fn detail(until: Option<Timestamp>, reservation: Option<ReservationId>, recipient: Option<WalletAddress>) -> String {
     let mut detail = String::new();
+    let mut comma = "";
     if let Some(until) = until {
         let _ = write!(detail, "\"until\":{}", until.as_micros());
+        comma = ",";
     }
     if let Some(reservation) = reservation {
-        let comma = if detail.is_empty() { "" } else { "," };
         let _ = write!(detail, "{comma}\"reservation\":\"{reservation}\"");
+        comma = ",";
+    }
+    if let Some(recipient) = recipient {
+        let _ = write!(detail, "{comma}{}", transfer::detail(recipient));
     }
     detail
 }
@@ -121,7 +141,7 @@ fn replay(ledger: &Ledger, id: ReservationId, wish: &Reserve) -> Result<Reservat
     let handed_out = seqs.into_iter().map(|seq| {
         let row = PassportRow::by_seq(&ledger.db, seq)?;
         let row = row.with(row.state.clone().as_of(wish.now));
-        match held_by(&row.state) {
+        match row.state.hand_out().and_then(|hand_out| hand_out.reservation) {
             Some(holder) if holder == id => {
                 handed_out(ledger, &row, wish.with_content)?.ok_or(Refusal::ReservationOver.into())
             }
@@ -129,14 +149,4 @@ fn replay(ledger: &Ledger, id: ReservationId, wish: &Reserve) -> Result<Reservat
         }
     });
     Ok(Reservation { id: Some(id), handed_out: handed_out.collect::<Result<_, StoreError>>()?, replayed: true })
-}
-
-fn held_by(state: &State) -> Option<ReservationId> {
-    match state {
-        State::Reserved(hand_out)
-        | State::Scanned(hand_out)
-        | State::Pending { hand_out, .. }
-        | State::Claimed { hand_out, .. } => hand_out.reservation,
-        State::Available(_) | State::Recovered | State::Withdrawn => None,
-    }
 }

@@ -5,6 +5,7 @@ use rusqlite::Connection;
 
 use super::{
     bits::{Bits, chunk_of, seq_of},
+    hold,
     ledger::{Change, Ledger},
     passport::PassportRow,
     snapshot::{ResolvedTags, Snapshot},
@@ -35,6 +36,8 @@ pub(super) fn reset_slice(
     matching: Matching<'_>,
     from: u64,
 ) -> Result<Slice, StoreError> {
+    // A transfer that was not settled in time holds nothing, and nor does a hold that has ended.
+    hold::end_due(ledger, wish.now)?;
     let found = find(&ledger.snapshot()?, matching, wish.now, from, AT_ONCE)?;
     let change = Change { event: Event::Reset, by: &wish.by, at: wish.now };
     for was in &found.rows {

@@ -2,10 +2,13 @@
 
 mod holds;
 mod imports;
+mod kiosks;
+mod links;
 mod repeats;
 mod reserving;
 mod resetting;
 mod shop;
+mod transfers;
 mod users;
 
 /// Makes a test of each story for each backend. After a story the database has to agree with itself.
@@ -55,6 +58,31 @@ contract! {
     imports::there_is_one_import_at_a_time,
     imports::a_few_are_made_while_an_import_runs,
     imports::an_export_shows_what_matches,
+    links::the_first_look_of_a_person_is_a_scan,
+    links::a_robots_looks_change_nothing_and_are_told_once_an_hour,
+    links::every_dead_link_is_refused_alike,
+    links::who_claims_first_owns_it,
+    links::a_page_left_open_from_before_a_reset_claims_nothing,
+    links::a_claim_and_a_reset_at_once_have_one_winner,
+    links::a_printed_code_leaves_the_pool_when_it_is_opened,
+    links::a_recovered_passport_waits_for_a_reset_by_name,
+    links::a_withdrawn_passport_is_out_for_good,
+    links::a_new_link_kills_the_old_one_and_takes_the_passport_out_of_the_pool,
+    transfers::a_transfer_is_pending_until_it_is_settled,
+    transfers::what_is_not_settled_in_time_has_failed,
+    transfers::an_overdue_transfer_is_picked_reset_and_claimed_as_what_it_counts_for,
+    transfers::a_transfer_that_cannot_be_says_why,
+    transfers::many_are_settled_in_slices,
+    transfers::an_airdrop_reaches_all_or_none,
+    kiosks::two_hundred_visitors_and_150_passports,
+    kiosks::a_visitor_gets_the_same_passport_and_after_a_claim_no_other,
+    kiosks::a_wallet_claims_one_passport_of_a_kiosk,
+    kiosks::a_kiosk_may_give_each_visitor_more_than_one,
+    kiosks::a_tag_opens_only_what_a_kiosk_names,
+    kiosks::a_kiosk_gives_during_its_hours,
+    kiosks::one_address_holds_no_more_than_it_may,
+    kiosks::a_reset_forgets_the_visit,
+    kiosks::kiosks_are_listed_with_what_became_of_them,
     users::a_key_opens_until_it_is_renewed_or_its_user_removed,
     users::the_last_admin_stays,
     users::link_settings_are_kept,

@@ -99,6 +99,20 @@ impl Shop {
     }
 }
 
+/// What the journal says last.
+pub(crate) fn last_told(shop: &Shop) -> String {
+    let db = rusqlite::Connection::open(shop.path()).unwrap();
+    let sql = "SELECT kind || ' ' || actor FROM journal ORDER BY seq DESC LIMIT 1";
+    db.query_row(sql, [], |row| row.get(0)).unwrap()
+}
+
+/// What the journal says, row by row: the kind and the actor.
+pub(crate) fn journal(shop: &Shop) -> Vec<String> {
+    let db = rusqlite::Connection::open(shop.path()).unwrap();
+    let mut rows = db.prepare("SELECT kind || ' ' || actor FROM journal ORDER BY seq").unwrap();
+    rows.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+}
+
 fn open(path: &std::path::Path) -> Arc<dyn Store> {
     sqlite::open(path, Intent::Write, Some(secret().fingerprint())).unwrap()
 }
