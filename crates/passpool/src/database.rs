@@ -64,6 +64,11 @@ impl Place {
         path
     }
 
+    /// True if whoever opens it to write makes it.
+    pub(crate) fn is_empty(&self) -> Result<bool, DatabaseError> {
+        Ok(sqlite::probe(self.path()).map_err(DatabaseError::Open)? == Found::Nothing)
+    }
+
     /// Opens the database for whoever makes no links and reads none. Its secret may be elsewhere; only a new database
     /// needs it, to be bound to it.
     pub(crate) fn open(&self, intent: Intent, entropy: &dyn Entropy) -> Result<Opened, DatabaseError> {

@@ -1,5 +1,6 @@
 //! Filling the pool: rows become passports, all of them or none.
 
+mod judge;
 mod slice;
 
 use std::sync::Arc;
@@ -13,6 +14,8 @@ use crate::{
     exchange::{BadLine, Row},
 };
 use slice::{Slice, Slicer};
+
+pub(crate) use judge::judge_first;
 
 /// How far the reading may run ahead of the writing.
 const SLICES_AHEAD: usize = 2;

@@ -2,14 +2,14 @@
 
 use tracing_subscriber::{EnvFilter, filter::ParseError};
 
-use crate::output;
+use crate::output::{self, MESSAGES, Output};
 
 /// How log lines are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum LogFormat {
     /// For a person.
     Text,
-    /// One JSON object a line, for a program.
+    /// One JSON object a line, for a program. What a person would be told is among them.
     Json,
 }
 
@@ -26,14 +26,19 @@ pub(crate) struct LogFlags {
 
 impl LogFlags {
     /// Begins to log. Call it once in a process.
-    pub(crate) fn start(&self) -> anyhow::Result<()> {
-        let lines = tracing_subscriber::fmt()
-            .with_writer(std::io::stderr)
-            .with_ansi(output::is_watched())
-            .with_env_filter(EnvFilter::try_new(&self.log)?);
+    pub(crate) fn start(&self, output: &mut Output) -> anyhow::Result<()> {
+        let lines = |filter| {
+            let lines = tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(output::is_watched());
+            lines.with_env_filter(filter)
+        };
+        let filter = EnvFilter::try_new(&self.log)?;
         let started = match self.log_format {
-            LogFormat::Text => lines.try_init(),
-            LogFormat::Json => lines.json().flatten_event(true).try_init(),
+            LogFormat::Text => lines(filter).try_init(),
+            LogFormat::Json => {
+                // The address is told, whatever else is not.
+                let filter = filter.add_directive(format!("{MESSAGES}=info").parse()?);
+                lines(filter).json().flatten_event(true).try_init().map(|()| output.log_messages())
+            }
         };
         started.map_err(|error| anyhow::anyhow!("cannot begin to log: {error}"))
     }

@@ -8,14 +8,24 @@ use std::{
 
 use serde::Serialize;
 
+/// Under which name messages stand in a log.
+pub(crate) const MESSAGES: &str = "passpool::message";
+
 /// Where a command writes.
 pub struct Output {
     data: BufWriter<Stdout>,
+    /// True if messages are lines of the log.
+    logs: bool,
 }
 
 impl Output {
     pub fn standard() -> Self {
-        Self { data: BufWriter::new(io::stdout()) }
+        Self { data: BufWriter::new(io::stdout()), logs: false }
+    }
+
+    /// From here on every message is a line of the log: a program reads them, and should meet no other kind of line.
+    pub(crate) fn log_messages(&mut self) {
+        self.logs = true;
     }
 
     /// Writes one line of data.
@@ -36,11 +46,27 @@ impl Output {
 
     /// Tells a person something. That nobody can be told is no reason to stop.
     pub fn message(&self, text: impl Display) {
-        _ = writeln!(io::stderr(), "{text}");
+        if self.logs {
+            tracing::info!(target: MESSAGES, "{text}");
+        } else {
+            _ = writeln!(io::stderr(), "{text}");
+        }
     }
 
     pub fn warning(&self, text: impl Display) {
-        self.message(format_args!("warning: {text}"));
+        if self.logs {
+            tracing::warn!(target: MESSAGES, "{text}");
+        } else {
+            self.message(format_args!("warning: {text}"));
+        }
+    }
+
+    fn error(&self, text: impl Display) {
+        if self.logs {
+            tracing::error!(target: MESSAGES, "{text}");
+        } else {
+            self.message(format_args!("error: {text}"));
+        }
     }
 
     /// Ends the program's output, says what went wrong if something did, and gives the exit code: 0 for success, 1 for
@@ -60,7 +86,7 @@ impl Output {
             _ = usage.print();
             return if usage.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
         }
-        self.message(format_args!("error: {error:#}"));
+        self.error(format_args!("{error:#}"));
         ExitCode::FAILURE
     }
 }

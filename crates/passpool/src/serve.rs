@@ -11,7 +11,7 @@ use hyper_util::{
 };
 use tokio::{
     net::{TcpListener, TcpStream},
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt as _;
@@ -27,11 +27,31 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 /// How long to wait when no connection can be taken, mostly since too many are open.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
 
-/// Serves until SIGTERM or SIGINT, then finishes what was begun and closes the store: what was acknowledged stands,
-/// what was not is not done.
-pub async fn serve(listener: TcpListener, shop: Shop) -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+/// SIGTERM and SIGINT, which end a server in good order.
+pub struct EndSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl EndSignals {
+    /// From here on neither of them kills the process. Call it before anybody is told that there is a server.
+    pub fn listen() -> anyhow::Result<Self> {
+        let terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+        let interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+        Ok(Self { terminate, interrupt })
+    }
+
+    async fn received(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// Serves until a signal, then finishes what was begun and closes the store: what was acknowledged stands, what was not
+/// is not done.
+pub async fn serve(listener: TcpListener, shop: Shop, mut signals: EndSignals) -> anyhow::Result<()> {
     let app = App::new(shop);
     let (ending, workers) = (CancellationToken::new(), TaskTracker::new());
     worker::start(&app, &workers, &ending);
@@ -46,8 +66,7 @@ pub async fn serve(listener: TcpListener, shop: Shop) -> anyhow::Result<()> {
                     tokio::time::sleep(ACCEPT_AGAIN).await;
                 }
             },
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
+            () = signals.received() => break,
         }
     }
     drop(listener);

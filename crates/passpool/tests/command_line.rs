@@ -167,10 +167,29 @@ fn a_bad_line_imports_nothing_and_is_named() {
     check(&["1,,a", "0,,a"], "x.csv: line 3: a passport's id");
     check(&["1,,a", "2,,a", "1,,a"], "x.csv: line 4: the id 1 stands twice in this import, first in line 2");
     check(&with_last("x,,a"), "x.csv: line 10002: a passport's id");
-    check(&with_last("5,,a"), "the id 5 stands twice in this import");
+    check(&with_last("5,,a"), "x.csv: line 10002: the id 5 stands twice in this import, first in line 6");
     check(&with_last("20000,open sesame,a"), "x.csv: line 10002: the passphrase holds a character");
     directory.fails("import none.csv", 1, "none.csv");
     directory.fails("import none.txt", 2, "--format");
+}
+
+#[test]
+fn a_bad_line_in_the_first_file_leaves_no_database_behind() {
+    let directory = Directory::new();
+    let check = |text: &str, message: &str| {
+        directory.write("x.csv", text);
+        directory.fails("import x.csv", 1, message);
+        let names = fs::read_dir(directory.0.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        assert_eq!(names.collect::<Vec<_>>(), ["x.csv"], "{message}");
+    };
+    let many: String = (1..=10_000).map(|id| format!("{id},a\n")).collect();
+    check("id,tag\n1,a\n", "there is no column \"tag\"");
+    check("id,tags\n1,a\n0,a\n", "x.csv: line 3: a passport's id");
+    check("id,tags\n1,a\n2,a\n1,a\n", "x.csv: line 4: the id 1 stands twice in this import, first in line 2");
+    check(&format!("id,tags\n{many}5,a\n"), "x.csv: line 10002: the id 5 stands twice in this import, first in line 6");
+    directory.write("x.csv", &format!("id,tags\n{many},a\n"));
+    assert_eq!(directory.data("import x.csv --json"), "{\"imported\":10001}\n");
+    assert_eq!(directory.data("check"), "");
 }
 
 #[test]

@@ -21,7 +21,7 @@ use crate::{
     database::{Place, with_suffix},
     handout::Handout,
     logs::LogFlags,
-    serve::serve,
+    serve::{EndSignals, serve},
     shop::Shop,
 };
 
@@ -42,13 +42,14 @@ pub(super) struct DemoCommand {
 
 impl DemoCommand {
     pub(super) async fn run(self, around: &mut Surroundings<'_>) -> anyhow::Result<ExitCode> {
-        self.logs.start()?;
+        self.logs.start(around.output)?;
         around.place = Place::new(passpool_store::DatabaseUrl::Sqlite(DATABASE.into()), None);
         release_old(around.place.path()).await?;
         let listener = listen(&self.listen, around).await?;
         remove_old(around.place.path())?;
         let address = listener.local_addr()?;
         let base = base_of(address)?;
+        let signals = EndSignals::listen()?;
         let (store, secret) = around.open_with_secret(Intent::Serve)?;
         let links = LinkSettings { base: base.clone(), network: None };
         store.keep_link_settings(links.clone()).await?;
@@ -62,7 +63,7 @@ impl DemoCommand {
         tell_address(address, around);
         around.hand_over();
         let (clock, entropy) = (around.clock.clone(), around.entropy.clone());
-        serve(listener, Shop { store, secret, links, tag_rule: Rule::default(), clock, entropy }).await?;
+        serve(listener, Shop { store, secret, links, tag_rule: Rule::default(), clock, entropy }, signals).await?;
         Ok(ExitCode::SUCCESS)
     }
 }

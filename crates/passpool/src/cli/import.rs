@@ -9,13 +9,13 @@ use std::{
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
-use passpool_core::{Actor, Tag};
+use passpool_core::{Actor, Refusal, Tag};
 use passpool_store::{ImportTerms, Intent};
 
 use super::{Passports, Surroundings, misused};
 use crate::{
-    exchange::{self, BadLine, FileFormat, Row},
-    filling::{Codes, Filling},
+    exchange::{self, BadLine, FileFormat, Row, Rows},
+    filling::{Codes, FillError, Filling, judge_first},
     output::is_watched,
 };
 
@@ -52,19 +52,20 @@ impl ImportCommand {
         })?;
         let name = if self.is_stdin() { "the standard input".to_owned() } else { self.file.display().to_string() };
         let progress = if is_watched() { ProgressBar::no_length() } else { ProgressBar::hidden() };
-        // The header is read before a database is made.
         let source = self.open(&progress).with_context(|| name.clone())?;
-        let rows =
-            exchange::read(format, source, self.tag).with_context(|| format!("nothing was imported from {name}"))?;
-        let printed = self.printed;
-        let rows = rows.map(move |row| row.and_then(|row| if printed { with_code(row) } else { Ok(row) }));
+        let nothing = || format!("nothing was imported from {name}");
+        let mut rows = self.rows(format, source).with_context(nothing)?;
+        if around.place.is_empty()? {
+            // A file that cannot be imported leaves no database behind.
+            rows = Box::new(judge_first(rows).with_context(nothing)?);
+        }
         let (store, secret) = around.open_with_secret(Intent::Write)?;
-        let codes = if printed { Codes::Printed(secret) } else { Codes::Imported(secret) };
+        let codes = if self.printed { Codes::Printed(secret) } else { Codes::Imported(secret) };
         let terms =
             ImportTerms { by: Actor::CommandLine, now: around.now(), imported: true, skip_known: self.skip_known };
         let made = Filling { store, codes, terms, entropy: around.entropy.clone() }.fill(rows).await;
         progress.finish_and_clear();
-        let made = made.with_context(|| format!("nothing was imported from {name}"))?;
+        let made = made.map_err(|error| self.with_first_line(error, format)).with_context(nothing)?;
         around.output.message(format_args!("Imported {}.", Passports(made)));
         if self.json {
             around.output.json(&serde_json::json!({ "imported": made }))?;
@@ -74,6 +75,26 @@ impl ImportCommand {
 
     fn is_stdin(&self) -> bool {
         self.file == Path::new("-")
+    }
+
+    fn rows(&self, format: FileFormat, source: impl Read + Send + 'static) -> Result<Rows, BadLine> {
+        let rows = exchange::read(format, source, self.tag.clone())?;
+        Ok(if self.printed { Box::new(rows.map(|row| row.and_then(with_code))) } else { rows })
+    }
+
+    /// Names the first of two lines with one id too. Rows are not remembered once they are written, so the file is read
+    /// again as far as that line.
+    fn with_first_line(&self, error: FillError, format: FileFormat) -> FillError {
+        let FillError::Refused { mut lines, refusal: Refusal::IdDoubled(id) } = error else { return error };
+        if let ([_], false) = (lines.as_slice(), self.is_stdin())
+            && let Ok(source) = File::open(&self.file)
+            && let Ok(mut rows) = self.rows(format, source)
+            && let Some(Ok(first)) = rows.find(|row| row.as_ref().map_or(true, |row| row.id == Some(id)))
+            && first.line != lines[0]
+        {
+            lines.insert(0, first.line);
+        }
+        FillError::Refused { lines, refusal: Refusal::IdDoubled(id) }
     }
 
     fn open(&self, progress: &ProgressBar) -> io::Result<Box<dyn Read + Send>> {

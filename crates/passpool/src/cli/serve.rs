@@ -8,7 +8,11 @@ use passpool_store::{DatabaseUrl, Intent, LinkSettings, Store, StoreError};
 use tokio::net::TcpListener;
 
 use super::Surroundings;
-use crate::{logs::LogFlags, serve::serve, shop::Shop};
+use crate::{
+    logs::LogFlags,
+    serve::{EndSignals, serve},
+    shop::Shop,
+};
 
 /// Serve the API and the links
 #[derive(Debug, clap::Args)]
@@ -34,7 +38,7 @@ pub(super) struct ServeCommand {
 
 impl ServeCommand {
     pub(super) async fn run(self, around: &mut Surroundings<'_>) -> anyhow::Result<ExitCode> {
-        self.logs.start()?;
+        self.logs.start(around.output)?;
         // Before the database, so that an address in use does not leave a new one behind.
         let listener = bind(&self.listen).await.map_err(|error| cannot_listen(&self.listen, &error))?;
         let address = listener.local_addr()?;
@@ -44,6 +48,7 @@ impl ServeCommand {
         };
         let base = self.link_base.unwrap_or_else(|| public_url.clone());
         let links = LinkSettings { base, network: self.network };
+        let signals = EndSignals::listen()?;
         let (store, secret) = around.open_with_secret(Intent::Serve)?;
         store.keep_link_settings(links.clone()).await?;
         for warning in warnings(&public_url, &links) {
@@ -53,7 +58,7 @@ impl ServeCommand {
         tell_address(address, around);
         around.hand_over();
         let (clock, entropy) = (around.clock.clone(), around.entropy.clone());
-        serve(listener, Shop { store, secret, links, tag_rule: self.tag_rule, clock, entropy }).await?;
+        serve(listener, Shop { store, secret, links, tag_rule: self.tag_rule, clock, entropy }, signals).await?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -9,10 +9,12 @@ use passpool_core::{Content, Passphrase, PassportId, Tag, Tags, TagsError};
 use serde::Deserialize;
 use serde_json::{error::Category, value::RawValue};
 
-use super::{BadLine, COLUMNS, MAX_LINE_BYTES, Row, cells::Cells};
+use super::{BadLine, MAX_LINE_BYTES, Row, cells::Cells};
 
 const BUFFER_BYTES: usize = 64 << 10;
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+/// How much of a field's name is told: somebody's terminal has to hold it.
+const TOLD_AT_MOST: usize = 200;
 
 pub(super) struct NdjsonRows<R> {
     source: BufReader<R>,
@@ -133,8 +135,11 @@ fn reason(error: &serde_json::Error) -> String {
     let column = error.column();
     match error.classify() {
         Category::Io | Category::Syntax | Category::Eof => format!("it is not JSON, from column {column} on"),
+        // Every value is taken as it stands, so this is about the name of a field and nothing else.
         Category::Data => {
-            format!("a field, up to column {column}, stands twice or is none of {}", COLUMNS.join(", "))
+            let told = error.to_string();
+            let told = told.rsplit_once(" at line ").map_or(told.as_str(), |(told, _)| told);
+            told.escape_debug().take(TOLD_AT_MOST).collect()
         }
     }
 }

@@ -94,9 +94,9 @@ impl Slice {
 ///
 /// Ids in any order would touch the whole index by id with each slice. Sorted, a slice touches a part of it, and the
 /// index is written once a window instead of once a slice (measured: an eighth of the bytes at a million passports).
-const WINDOW_ROWS: usize = 64 * Create::MAX;
+pub(super) const WINDOW_ROWS: usize = 64 * Create::MAX;
 /// How much content may wait in a window.
-const WINDOW_BYTES: usize = 64 << 20;
+pub(super) const WINDOW_BYTES: usize = 64 << 20;
 
 /// Cuts rows into slices. Rows whose ids are given, and rows whose ids are drawn, go into slices of their own.
 pub(super) struct Slicer<R> {

@@ -162,7 +162,7 @@ fn a_bad_ndjson_line_is_told_by_its_number_and_nothing_is_imported() {
     check(r#"{"id":3,"passphrase":"a,b"}"#, "passphrase");
     check(r#"{"id":3,"passphrase":12}"#, "passphrase");
     check(r#"{"id":3,"content":[]}"#, "object");
-    check(r#"{"id":3,"contents":{}}"#, "none of id, passphrase, tags, content");
+    check(r#"{"id":3,"contents":{}}"#, "unknown field `contents`");
     check(r#"{"id":3"#, "JSON");
     check(r#"[3]"#, "object");
     check("3,,vip,", "object");

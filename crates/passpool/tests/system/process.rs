@@ -1,11 +1,12 @@
 //! Child processes: what they say is read as they say it, and none outlives its story.
 
 use std::{
-    io::{BufRead, BufReader, Read, Write},
+    io::{self, BufRead, BufReader, Read, Write},
+    os::{fd::OwnedFd, unix::net::UnixStream},
     process::{Child, Command, Stdio},
     sync::{
         Arc, Mutex,
-        mpsc::{self, Receiver, RecvTimeoutError},
+        mpsc::{self, Receiver, RecvTimeoutError, Sender},
     },
     thread,
     time::Duration,
@@ -41,11 +42,27 @@ struct Stream {
 
 impl Process {
     pub(crate) fn spawn(command: &mut Command) -> Self {
-        let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
-        let mut child = child.unwrap_or_else(|error| panic!("{:?} does not start: {error}", command.get_program()));
+        let mut child = start(command.stderr(Stdio::piped()));
+        let stderr = child.stderr.take().unwrap();
+        Self::of(child, stderr)
+    }
+
+    /// Starts with a stderr that is full: whoever writes to it waits until the sender is dropped.
+    pub(crate) fn spawn_unheard(command: &mut Command) -> (Self, Sender<()>) {
+        let (stderr, listener) = UnixStream::pair().unwrap();
+        stderr.set_nonblocking(true).unwrap();
+        while (&stderr).write(b"\n").is_ok() {}
+        stderr.set_nonblocking(false).unwrap();
+        let child = start(command.stderr(OwnedFd::from(stderr)));
+        // The command would keep that end open.
+        command.stderr(Stdio::null());
+        let (sender, begin) = mpsc::channel();
+        (Self::of(child, Late { begin, pipe: listener }), sender)
+    }
+
+    fn of(mut child: Child, stderr: impl Read + Send + 'static) -> Self {
         let stdout = Stream::drain(child.stdout.take().unwrap());
-        let stderr = Stream::drain(child.stderr.take().unwrap());
-        Self { child, stdout, stderr }
+        Self { child, stdout, stderr: Stream::drain(stderr) }
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -102,6 +119,24 @@ impl Process {
 
     fn story(&self) -> String {
         format!("stdout:\n{}\nstderr:\n{}", self.stdout.text(), self.stderr.text())
+    }
+}
+
+fn start(command: &mut Command) -> Child {
+    let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+    child.unwrap_or_else(|error| panic!("{:?} does not start: {error}", command.get_program()))
+}
+
+/// Is not read before the sender is dropped.
+struct Late<R> {
+    begin: Receiver<()>,
+    pipe: R,
+}
+
+impl<R: Read> Read for Late<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        _ = self.begin.recv();
+        self.pipe.read(buffer)
     }
 }
 

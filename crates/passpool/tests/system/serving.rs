@@ -1,18 +1,21 @@
 //! Serving: an address, health, and an end in good order.
 
 use std::{
+    fs,
     io::{Read, Write},
     net::TcpStream,
     thread,
     time::Duration,
 };
 
+use serde_json::Value;
 use ureq::http::Method;
 
 use crate::{
     client::{Answer, Given, RESERVE},
-    shop::{Server, Shop, assert_each_once},
-    watch::Watch,
+    process::{PATIENCE, Process},
+    shop::{LINK_BASE, Server, Shop, assert_each_once},
+    watch::{Watch, within},
 };
 
 #[test]
@@ -57,6 +60,50 @@ fn a_server_ends_within_10_s_with_idle_connections_and_its_port_is_free_at_once(
     assert_eq!(again.host(), host);
     assert_eq!(again.client(&key).reserve("tags=vip&format=link").status, 200);
     drop(idle);
+}
+
+#[test]
+fn a_server_that_is_ended_before_it_told_its_address_ends_in_good_order() {
+    let shop = Shop::with(1, "vip");
+    let key = shop.key("crm", "certCreate");
+    let serve = ["serve", "--listen", "127.0.0.1:0", "--link-base", LINK_BASE, "--public-url", LINK_BASE];
+    let (server, listen) = Process::spawn_unheard(&mut shop.command(&serve));
+    // The line with the address is the first that it tells; this it writes down before.
+    within(PATIENCE, "the link base", || shop.sql("SELECT * FROM setting").contains(LINK_BASE).then_some(()));
+    server.signal("TERM");
+    drop(listen);
+    let ended = server.end();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(ended.stderr.trim_start().starts_with("passpool listens on "), "{}", ended.stderr);
+    assert_eq!(shop.serve().client(&key).reserve("tags=vip&format=link").status, 200);
+}
+
+#[test]
+fn with_a_log_in_json_every_line_is_an_object_and_the_address_is_told_whatever_is_filtered() {
+    let told = |shop: &Shop, filter: &str, code: i32| {
+        let arguments = ["serve", "--listen", "127.0.0.1:0", "--log-format", "json", "--log", filter];
+        let server = Process::spawn(&mut shop.command(&arguments));
+        if code == 0 {
+            server.told(|line| line.contains("passpool listens on http://127.0.0.1:").then_some(()));
+            server.signal("TERM");
+        }
+        let ended = server.end();
+        assert_eq!(ended.code, Some(code), "{}", ended.stderr);
+        let lines = ended.stderr.lines().map(|line| serde_json::from_str::<Value>(line).expect(line));
+        lines.map(|line| format!("{} {}", line["level"], line["message"]).replace('"', "")).collect::<Vec<_>>()
+    };
+    let shop = Shop::empty();
+    for filter in ["info", "error", "off", "passpool=off"] {
+        let lines = told(&shop, filter, 0);
+        let has = |start: &str| lines.iter().any(|line| line.starts_with(start));
+        assert!(has("INFO passpool listens on http://"), "{filter}: {lines:?}");
+        assert!(has("WARN 127.0.0.1 is a host of your own"), "{filter}: {lines:?}");
+        assert!(has("INFO Nobody has a key yet"), "{filter}: {lines:?}");
+        assert_eq!(has("INFO ending"), filter == "info", "{lines:?}");
+    }
+    fs::remove_file(shop.secret()).unwrap();
+    let lines = told(&shop, "info", 1);
+    assert!(lines.len() == 1 && lines[0].starts_with("ERROR there is no secret file"), "{lines:?}");
 }
 
 #[test]
