@@ -3,6 +3,7 @@
 mod caller;
 mod health;
 mod nmp;
+mod problem;
 mod request_id;
 
 use std::time::Duration;
@@ -10,7 +11,8 @@ use std::time::Duration;
 use axum::{
     Router,
     extract::{MatchedPath, Request},
-    http::StatusCode,
+    http::{StatusCode, Uri},
+    response::{IntoResponse, Response},
 };
 use tower::ServiceBuilder;
 use tower_http::{
@@ -21,6 +23,7 @@ use tower_http::{
     trace::TraceLayer,
 };
 
+use self::problem::Problem;
 use crate::app::App;
 
 /// How large a request's body may be: a bulk reservation with its recipients.
@@ -37,7 +40,17 @@ pub fn router(app: App) -> Router {
         .layer(CatchPanicLayer::new())
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, ANSWER_WITHIN))
         .layer(RequestBodyLimitLayer::new(BODY_AT_MOST));
-    Router::new().merge(health::routes()).merge(nmp::routes()).layer(layers).with_state(app)
+    Router::new()
+        .merge(health::routes())
+        .merge(nmp::routes())
+        .fallback(async || Problem::NoSuchPath)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(layers)
+        .with_state(app)
+}
+
+async fn wrong_method(uri: Uri) -> Response {
+    if nmp::speaks(uri.path()) { nmp::wrong_method() } else { Problem::WrongMethod.into_response() }
 }
 
 /// Names the route's pattern and never the path, the query or a header: those hold secrets.

@@ -25,6 +25,17 @@ pub(super) fn routes() -> Router<App> {
         .route(reset_all::PATH, get(reset_all::reset_all).head(nothing))
 }
 
+/// With what the paths of the NMP begin. What is wrong there is told in its shapes.
+const BEGINNINGS: [&str; 7] = ["api", "certificate", "deferred", "dispenser", "nft", "productManagement", "users"];
+
+pub(super) fn speaks(path: &str) -> bool {
+    path.split('/').nth(1).is_some_and(|beginning| BEGINNINGS.contains(&beginning))
+}
+
+pub(super) fn wrong_method() -> Response {
+    NmpError::WrongMethod.into_response()
+}
+
 /// HEAD is what mail scanners and link checkers ask: it changes nothing.
 async fn nothing() -> Response {
     no_store(())

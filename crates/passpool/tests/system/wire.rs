@@ -1,6 +1,7 @@
 //! The NMP's wire, byte for byte.
 
 use serde_json::json;
+use ureq::http::Method;
 
 use crate::{
     client::{Answer, Client, NONE_LEFT, RESERVE, RESET},
@@ -207,4 +208,25 @@ fn several_tags_mean_all_of_them_unless_somebody_says_otherwise() {
     let server = shop.serve_with(&["--tag-rule", "or"]);
     assert_eq!(ids_of(&server, ""), [1, 2]);
     assert_eq!(ids_of(&server, "&tagRule=and"), nobody);
+}
+
+#[test]
+fn what_leads_nowhere_is_told_in_the_shape_of_its_paths() {
+    let (shop, key) = shop();
+    let server = shop.serve();
+    let check = |method: Method, path: &str, expected: (u16, &str, &str), allow: Option<&str>| {
+        let answer = server.client(&key).ask(method, path).unwrap();
+        let kind = answer.header("content-type").unwrap();
+        assert_eq!((answer.status, kind, answer.body.as_str()), expected, "{path}");
+        assert_eq!(answer.header("allow"), allow, "{path}");
+    };
+    let problem = "application/problem+json";
+    let nothing = r#"{"type":"/problems/no-such-path","title":"There is nothing here","status":404}"#;
+    check(Method::GET, "/", (404, problem, nothing), None);
+    check(Method::GET, "/v1/nothing", (404, problem, nothing), None);
+    check(Method::DELETE, "/7,sesame", (404, problem, nothing), None);
+    let method = r#"{"type":"/problems/wrong-method","title":"This path takes no such method","status":405}"#;
+    check(Method::POST, "/healthz", (405, problem, method), Some("GET,HEAD"));
+    let shape = r#"{"message":"Method Not Allowed"}"#;
+    check(Method::POST, RESERVE, (405, JSON.unwrap(), shape), Some("GET,HEAD"));
 }

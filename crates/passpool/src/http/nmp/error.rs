@@ -14,6 +14,8 @@ pub(super) enum NmpError {
     NoUser,
     /// A right is missing.
     Unauthorized,
+    /// The path is there, and takes another method.
+    WrongMethod,
     MissingParameter(String),
     /// A parameter's name as it is spelt in the query, and what is wrong with it.
     InvalidParameter(String, String),
@@ -31,6 +33,7 @@ impl IntoResponse for NmpError {
         let answer = match self {
             Self::NoUser => shape_c(StatusCode::FORBIDDEN, "no user"),
             Self::Unauthorized => shape_c(StatusCode::UNAUTHORIZED, "Unauthorized"),
+            Self::WrongMethod => shape_c(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed"),
             Self::MissingParameter(name) => {
                 let description = format!("The parameter {name} is missing");
                 shape_a(StatusCode::BAD_REQUEST, "nmp.back.dispenser.missingParameter", &description)
