@@ -42,7 +42,8 @@ pub use refusal::{Refusal, Untransferable};
 pub use reservation::{HandedOut, Kept, Reservation, ReservationId, ReservationIdError, Reserve, Shortage};
 pub use right::{Right, Rights, UnknownRight};
 pub use secret::{
-    Fingerprint, HandOutNumber, HandOutSeed, LinkKey, SealedPassphrase, Secret, SecretError, SecretId, UnsealError,
+    Fingerprint, HandOutNumber, HandOutSeed, LinkKey, Purpose, SealedPassphrase, Secret, SecretError, SecretId, Signed,
+    UnsealError,
 };
 pub use selector::{Rule, RuleError, Selector, SelectorError};
 pub use signature::{Signature, SignatureError};

@@ -122,10 +122,15 @@ pub struct Link {
 impl Link {
     /// The link as text. Whoever has it can claim the passport.
     pub fn write(&self, base: &LinkBase) -> String {
+        format!("{base}{}", self.path())
+    }
+
+    /// The link without its scheme and host.
+    pub fn path(&self) -> String {
         let (id, passphrase) = (self.passport, self.passphrase.reveal());
         match &self.network {
-            None => format!("{base}/{id},{passphrase}"),
-            Some(network) => format!("{base}/{id},{passphrase},{network}"),
+            None => format!("/{id},{passphrase}"),
+            Some(network) => format!("/{id},{passphrase},{network}"),
         }
     }
 

@@ -89,12 +89,79 @@ impl Secret {
         SealedPassphrase([nonce.as_slice(), &sealed].concat().into())
     }
 
+    /// Signs what a browser shall hand back unchanged. The fields of a message are told apart by their lengths.
+    pub fn sign(&self, purpose: Purpose, fields: &[&[u8]]) -> Signed {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&labelled(&self.derive, purpose.label()))
+            .expect("HMAC takes a key of any length");
+        for field in fields {
+            mac.update(&(field.len() as u64).to_be_bytes());
+            mac.update(field);
+        }
+        let digest = mac.finalize().into_bytes();
+        Signed(*digest.first_chunk().expect("a digest has 32 bytes"))
+    }
+
     fn unseal(&self, id: PassportId, sealed: &SealedPassphrase) -> Result<Passphrase, UnsealError> {
         let (nonce, text) = sealed.0.split_first_chunk::<NONCE_LENGTH>().ok_or(UnsealError { id })?;
         let payload = Payload { msg: text, aad: &id.get().to_be_bytes() };
         let text = self.seal.decrypt(&XNonce::from(*nonce), payload).map_err(|_| UnsealError { id })?;
         let text = str::from_utf8(&text).map_err(|_| UnsealError { id })?;
         Passphrase::parse(text).map_err(|_| UnsealError { id })
+    }
+}
+
+/// What is signed, so that a signature for one thing counts for no other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// The form on a page that claims a passport.
+    ClaimForm,
+    /// That a browser claimed a passport.
+    Ownership,
+    /// The form on a kiosk's page.
+    KioskForm,
+    /// The number by which a kiosk knows a browser.
+    KioskVisitor,
+    /// A network address, as a database may hold it.
+    Address,
+}
+
+impl Purpose {
+    const fn label(self) -> &'static [u8] {
+        match self {
+            Self::ClaimForm => b"passpool claim form 1",
+            Self::Ownership => b"passpool ownership 1",
+            Self::KioskForm => b"passpool kiosk form 1",
+            Self::KioskVisitor => b"passpool kiosk visitor 1",
+            Self::Address => b"passpool address 1",
+        }
+    }
+}
+
+/// 16 bytes that only the secret makes of a message: what a browser is handed, and hands back.
+#[derive(Clone, Copy)]
+pub struct Signed([u8; 16]);
+
+impl Signed {
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
+
+impl PartialEq for Signed {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl Eq for Signed {}
+
+impl fmt::Debug for Signed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Signed")
     }
 }
 

@@ -17,6 +17,11 @@ impl App {
     pub fn new(shop: Shop) -> Self {
         Self(Arc::new(Inner { shop, callers: Callers::default() }))
     }
+
+    /// True if browsers reach the shop by https, so that cookies may insist on it.
+    pub(crate) fn is_https(&self) -> bool {
+        self.public_url.as_str().starts_with("https://")
+    }
 }
 
 impl Deref for App {

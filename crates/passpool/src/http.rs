@@ -1,7 +1,10 @@
 //! HTTP: the paths, and the layers that every request walks through.
 
 mod caller;
+mod claims;
+mod cors;
 mod health;
+mod holder;
 mod nmp;
 mod problem;
 mod request_id;
@@ -43,6 +46,8 @@ pub fn router(app: App) -> Router {
     Router::new()
         .merge(health::routes())
         .merge(nmp::routes())
+        .merge(claims::routes())
+        .merge(holder::routes())
         .fallback(async || Problem::NoSuchPath)
         .method_not_allowed_fallback(wrong_method)
         .layer(layers)

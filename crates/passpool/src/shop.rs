@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use passpool_core::{Rule, Secret};
+use passpool_core::{LinkBase, Rule, Secret};
 use passpool_store::{LinkSettings, Store};
 
 use crate::clock::{Clock, Entropy};
@@ -11,6 +11,8 @@ pub struct Shop {
     pub store: Arc<dyn Store>,
     pub secret: Secret,
     pub links: LinkSettings,
+    /// Where this server is reached.
+    pub public_url: LinkBase,
     /// How several tags are meant if a call does not say.
     pub tag_rule: Rule,
     pub clock: Arc<dyn Clock>,

@@ -63,7 +63,12 @@ impl DemoCommand {
         tell_address(address, around);
         around.hand_over();
         let (clock, entropy) = (around.clock.clone(), around.entropy.clone());
-        serve(listener, Shop { store, secret, links, tag_rule: Rule::default(), clock, entropy }, signals).await?;
+        serve(
+            listener,
+            Shop { store, secret, links, public_url: base, tag_rule: Rule::default(), clock, entropy },
+            signals,
+        )
+        .await?;
         Ok(ExitCode::SUCCESS)
     }
 }

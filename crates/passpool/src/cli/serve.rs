@@ -58,7 +58,8 @@ impl ServeCommand {
         tell_address(address, around);
         around.hand_over();
         let (clock, entropy) = (around.clock.clone(), around.entropy.clone());
-        serve(listener, Shop { store, secret, links, tag_rule: self.tag_rule, clock, entropy }, signals).await?;
+        serve(listener, Shop { store, secret, links, public_url, tag_rule: self.tag_rule, clock, entropy }, signals)
+            .await?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -13,6 +13,8 @@ pub(super) enum Problem {
     /// Nothing is here, and nothing is told of what may be elsewhere.
     NoSuchPath,
     WrongMethod,
+    /// Something in the request is not what it has to be: which field, and what is wrong with it.
+    Invalid(&'static str, String),
     /// This address has asked for too much, and may ask again in so many seconds.
     TooManyRequests(u64),
     Store(StoreError),
@@ -42,6 +44,10 @@ impl IntoResponse for Problem {
                 "This path takes no such method",
                 Members::default(),
             ),
+            Self::Invalid(field, wrong) => {
+                let members = Members { detail: Some(format!("{field}: {wrong}")), ..Members::default() };
+                tell(StatusCode::BAD_REQUEST, "invalid-request", "The request is invalid", members)
+            }
             Self::TooManyRequests(seconds) => {
                 let title = "Too many requests from this address";
                 retry_after(
