@@ -1,17 +1,23 @@
 //! HTTP: the paths, and the layers that every request walks through.
 
+mod address;
 mod caller;
 mod health;
+mod limit;
 mod nmp;
 mod problem;
 mod request_id;
 
 use std::time::Duration;
 
+pub use address::{TrustedProxies, TrustedProxy, TrustedProxyError};
+pub(crate) use limit::Limits;
+
 use axum::{
     Router,
     extract::{MatchedPath, Request},
     http::{StatusCode, Uri},
+    middleware::from_fn_with_state,
     response::{IntoResponse, Response},
 };
 use tower::ServiceBuilder;
@@ -40,10 +46,13 @@ pub fn router(app: App) -> Router {
         .layer(CatchPanicLayer::new())
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, ANSWER_WITHIN))
         .layer(RequestBodyLimitLayer::new(BODY_AT_MOST));
+    // What strangers may ask for. All else needs a key, or is health, and has no limit.
+    let public =
+        Router::new().fallback(async || Problem::NoSuchPath).layer(from_fn_with_state(app.clone(), limit::by_address));
     Router::new()
         .merge(health::routes())
         .merge(nmp::routes())
-        .fallback(async || Problem::NoSuchPath)
+        .merge(public)
         .method_not_allowed_fallback(wrong_method)
         .layer(layers)
         .with_state(app)

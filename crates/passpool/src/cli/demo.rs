@@ -20,6 +20,7 @@ use crate::{
     clock::random,
     database::{Place, with_suffix},
     handout::Handout,
+    http::TrustedProxies,
     logs::LogFlags,
     serve::{EndSignals, serve},
     shop::Shop,
@@ -63,7 +64,8 @@ impl DemoCommand {
         tell_address(address, around);
         around.hand_over();
         let (clock, entropy) = (around.clock.clone(), around.entropy.clone());
-        serve(listener, Shop { store, secret, links, tag_rule: Rule::default(), clock, entropy }, signals).await?;
+        let (tag_rule, proxies) = (Rule::default(), TrustedProxies::default());
+        serve(listener, Shop { store, secret, links, tag_rule, proxies, clock, entropy }, signals).await?;
         Ok(ExitCode::SUCCESS)
     }
 }
