@@ -2,20 +2,21 @@
 
 use std::{ops::Deref, sync::Arc};
 
-use crate::{callers::Callers, shop::Shop};
+use crate::{callers::Callers, http::Limits, shop::Shop};
 
-/// The shop, and who is known to call it. Cheap to clone.
+/// The shop, who is known to call it, and what strangers have used. Cheap to clone.
 #[derive(Clone)]
 pub struct App(Arc<Inner>);
 
 pub struct Inner {
     shop: Shop,
     pub(crate) callers: Callers,
+    pub(crate) limits: Limits,
 }
 
 impl App {
     pub fn new(shop: Shop) -> Self {
-        Self(Arc::new(Inner { shop, callers: Callers::default() }))
+        Self(Arc::new(Inner { shop, callers: Callers::default(), limits: Limits::default() }))
     }
 
     /// True if browsers reach the shop by https, so that cookies may insist on it.

@@ -1,20 +1,25 @@
 //! HTTP: the paths, and the layers that every request walks through.
 
+mod address;
 mod caller;
 mod claims;
 mod cors;
 mod health;
-mod holder;
+mod limit;
 mod nmp;
 mod problem;
 mod request_id;
 
 use std::time::Duration;
 
+pub use address::{TrustedProxies, TrustedProxy, TrustedProxyError};
+pub(crate) use limit::Limits;
+
 use axum::{
     Router,
     extract::{MatchedPath, Request},
     http::{StatusCode, Uri},
+    middleware::{from_fn_with_state, map_response},
     response::{IntoResponse, Response},
 };
 use tower::ServiceBuilder;
@@ -43,12 +48,16 @@ pub fn router(app: App) -> Router {
         .layer(CatchPanicLayer::new())
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, ANSWER_WITHIN))
         .layer(RequestBodyLimitLayer::new(BODY_AT_MOST));
+    // What strangers may ask for. All else needs a key, or is health, and has no limit.
+    let limit = from_fn_with_state(app.clone(), limit::by_address);
+    let public = Router::new().fallback(async || Problem::NoSuchPath).layer(limit.clone());
+    let for_wallets =
+        Router::new().merge(claims::routes()).merge(holder::routes()).layer(limit).layer(map_response(cors::open_data));
     Router::new()
         .merge(health::routes())
         .merge(nmp::routes())
-        .merge(claims::routes())
-        .merge(holder::routes())
-        .fallback(async || Problem::NoSuchPath)
+        .merge(for_wallets)
+        .merge(public)
         .method_not_allowed_fallback(wrong_method)
         .layer(layers)
         .with_state(app)

@@ -1,9 +1,13 @@
 //! Serving: the listener, the connections, and an end in good order.
 
-use std::{convert::Infallible, time::Duration};
+use std::{convert::Infallible, net::SocketAddr, time::Duration};
 
 use anyhow::Context as _;
-use axum::{Router, body::Body, extract::Request};
+use axum::{
+    Router,
+    body::Body,
+    extract::{ConnectInfo, Request},
+};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -60,7 +64,7 @@ pub async fn serve(listener: TcpListener, shop: Shop, mut signals: EndSignals) -
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => answer(stream, router.clone(), &connections),
+                Ok((stream, peer)) => answer(stream, peer, router.clone(), &connections),
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be taken");
                     tokio::time::sleep(ACCEPT_AGAIN).await;
@@ -83,11 +87,12 @@ pub async fn serve(listener: TcpListener, shop: Shop, mut signals: EndSignals) -
     tokio::time::timeout(CLOSE_WITHIN, closed).await.context("the store did not close in time")
 }
 
-fn answer(stream: TcpStream, router: Router, connections: &GracefulShutdown) {
+fn answer(stream: TcpStream, peer: SocketAddr, router: Router, connections: &GracefulShutdown) {
     // Answers are small and whole: waiting for more to send with them only delays them.
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let request: Request = request.map(Body::new);
+        let mut request: Request = request.map(Body::new);
+        request.extensions_mut().insert(ConnectInfo(peer));
         let router = router.clone();
         async move { Ok::<_, Infallible>(router.oneshot(request).await.unwrap_or_else(|never| match never {})) }
     });

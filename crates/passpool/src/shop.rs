@@ -5,7 +5,10 @@ use std::sync::Arc;
 use passpool_core::{LinkBase, Rule, Secret};
 use passpool_store::{LinkSettings, Store};
 
-use crate::clock::{Clock, Entropy};
+use crate::{
+    clock::{Clock, Entropy},
+    http::TrustedProxies,
+};
 
 pub struct Shop {
     pub store: Arc<dyn Store>,
@@ -15,6 +18,8 @@ pub struct Shop {
     pub public_url: LinkBase,
     /// How several tags are meant if a call does not say.
     pub tag_rule: Rule,
+    /// Who may say on whose behalf it asks.
+    pub proxies: TrustedProxies,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
 }

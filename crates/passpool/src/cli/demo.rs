@@ -20,6 +20,7 @@ use crate::{
     clock::random,
     database::{Place, with_suffix},
     handout::Handout,
+    http::TrustedProxies,
     logs::LogFlags,
     serve::{EndSignals, serve},
     shop::Shop,
@@ -63,12 +64,9 @@ impl DemoCommand {
         tell_address(address, around);
         around.hand_over();
         let (clock, entropy) = (around.clock.clone(), around.entropy.clone());
-        serve(
-            listener,
-            Shop { store, secret, links, public_url: base, tag_rule: Rule::default(), clock, entropy },
-            signals,
-        )
-        .await?;
+        let (tag_rule, proxies) = (Rule::default(), TrustedProxies::default());
+        let shop = Shop { store, secret, links, public_url: base, tag_rule, proxies, clock, entropy };
+        serve(listener, shop, signals).await?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 
 use super::Surroundings;
 use crate::{
+    http::TrustedProxy,
     logs::LogFlags,
     serve::{EndSignals, serve},
     shop::Shop,
@@ -32,6 +33,9 @@ pub(super) struct ServeCommand {
     /// Whether several tags mean passports with all of them (and) or with one of them (or), if a call does not say
     #[arg(long, value_name = "RULE", default_value = "and")]
     tag_rule: Rule,
+    /// A proxy that may say on whose behalf it asks, as an address or a network; may be given more than once
+    #[arg(long, value_name = "CIDR", value_delimiter = ',', value_parser = TrustedProxy::parse)]
+    trusted_proxy: Vec<TrustedProxy>,
     #[command(flatten)]
     logs: LogFlags,
 }
@@ -58,8 +62,8 @@ impl ServeCommand {
         tell_address(address, around);
         around.hand_over();
         let (clock, entropy) = (around.clock.clone(), around.entropy.clone());
-        serve(listener, Shop { store, secret, links, public_url, tag_rule: self.tag_rule, clock, entropy }, signals)
-            .await?;
+        let (tag_rule, proxies) = (self.tag_rule, self.trusted_proxy.into());
+        serve(listener, Shop { store, secret, links, public_url, tag_rule, proxies, clock, entropy }, signals).await?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -9,9 +9,15 @@ use axum::{
 
 const ANY: HeaderValue = HeaderValue::from_static("*");
 
-/// An answer that any page may read.
-pub(super) fn open(mut answer: Response) -> Response {
-    answer.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, ANY);
+/// Lets any page read an answer of data. A page of ours is for nobody's scripts.
+pub(super) async fn open_data(mut answer: Response) -> Response {
+    let is_data = answer
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().ends_with(b"json") || kind.as_bytes().starts_with(b"application/json"));
+    if is_data {
+        answer.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, ANY);
+    }
     answer
 }
 
@@ -23,5 +29,6 @@ pub(super) async fn preflight(headers: HeaderMap) -> Response {
     sent.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, HEAD, POST"));
     sent.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, asked.unwrap_or(HeaderValue::from_static("content-type")));
     sent.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
-    open(answer)
+    sent.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, ANY);
+    answer
 }

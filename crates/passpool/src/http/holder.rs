@@ -13,7 +13,7 @@ mod visitor;
 mod words;
 
 use axum::{
-    Form, Router,
+    Extension, Form, Router,
     extract::{
         Path, State,
         rejection::{FormRejection, PathRejection},
@@ -32,7 +32,7 @@ use self::{
     page::{Moment, NoticePage, PassportPage, View},
     words::Words,
 };
-use super::{cors, problem::Problem};
+use super::{cors, limit::Failed, problem::Problem};
 use crate::app::App;
 
 pub(super) fn routes() -> Router<App> {
@@ -197,14 +197,15 @@ fn data(opened: &Opened) -> Response {
         (header::REFERRER_POLICY, "no-referrer"),
         (header::VARY, "accept, cookie"),
     ];
-    cors::open((headers, body).into_response())
+    (headers, body).into_response()
 }
 
 fn dead(wants_data: bool, headers: &HeaderMap) -> Response {
     if wants_data {
-        return cors::open(Problem::from(Refusal::LinkDead).into_response());
+        return Problem::from(Refusal::LinkDead).into_response();
     }
-    page::answer(StatusCode::NOT_FOUND, &NoticePage::dead(Words::of(&Preferred::of(headers))))
+    let page = page::answer(StatusCode::NOT_FOUND, &NoticePage::dead(Words::of(&Preferred::of(headers))));
+    (Extension(Failed), page).into_response()
 }
 
 fn forbidden(headers: &HeaderMap) -> Response {
@@ -214,7 +215,7 @@ fn forbidden(headers: &HeaderMap) -> Response {
 
 fn failed(error: StoreError, wants_data: bool, headers: &HeaderMap) -> Response {
     if wants_data {
-        return cors::open(Problem::from(error).into_response());
+        return Problem::from(error).into_response();
     }
     tracing::error!(%error, "a page could not be shown");
     let passes = matches!(&error, StoreError::Fault(fault) if Fault::passes(fault));

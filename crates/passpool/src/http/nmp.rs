@@ -36,6 +36,10 @@ pub(super) fn wrong_method() -> Response {
     NmpError::WrongMethod.into_response()
 }
 
+pub(super) fn too_many_requests(seconds: u64) -> Response {
+    NmpError::TooManyRequests(seconds).into_response()
+}
+
 /// HEAD is what mail scanners and link checkers ask: it changes nothing.
 async fn nothing() -> Response {
     no_store(())

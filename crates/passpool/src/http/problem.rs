@@ -1,12 +1,15 @@
 //! Problems: what went wrong on a path of our own, as RFC 9457 tells it.
 
 use axum::{
+    Extension,
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use passpool_core::{Refusal, Untransferable};
 use passpool_store::{Fault, StoreError};
 use serde::Serialize;
+
+use super::limit::Failed;
 
 #[derive(Debug)]
 pub(super) enum Problem {
@@ -93,7 +96,11 @@ fn refused(refusal: &Refusal) -> Response {
     }
     let (status, title) = kind(inner);
     let answer = tell(status, inner.code(), title, members);
-    if matches!(inner, Refusal::StillRunning) { retry_after(1, answer) } else { answer }
+    match inner {
+        Refusal::StillRunning => retry_after(1, answer),
+        Refusal::LinkDead => (Extension(Failed), answer).into_response(),
+        _ => answer,
+    }
 }
 
 /// The one table: the status of every refusal, and its name to people, which stays the same from time to time.

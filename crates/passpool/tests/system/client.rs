@@ -49,6 +49,11 @@ impl Client {
         self
     }
 
+    /// The same client, on the same connections.
+    pub(crate) fn again(&self) -> Self {
+        Self { agent: self.agent.clone(), address: self.address.clone(), headers: self.headers.clone() }
+    }
+
     /// An answer, or the reason why none came in one piece.
     pub(crate) fn ask(&self, method: Method, path: &str) -> Result<Answer, ureq::Error> {
         let mut request = Request::builder().method(method).uri(format!("{}{path}", self.address)).body(())?;
@@ -76,9 +81,7 @@ impl Client {
 
     /// Reserves under an idempotency key.
     pub(crate) fn reserve_once(&self, key: &str, query: &str) -> Answer {
-        let headers = self.headers.clone();
-        let again = Self { agent: self.agent.clone(), address: self.address.clone(), headers };
-        again.with("idempotency-key", key.as_bytes()).reserve(query)
+        self.again().with("idempotency-key", key.as_bytes()).reserve(query)
     }
 }
 

@@ -16,6 +16,7 @@ mod demo;
 mod holds;
 mod idempotency;
 mod import;
+mod limits;
 mod live;
 mod locked;
 mod opening;

@@ -207,6 +207,9 @@ fn shortened(text: &str, characters: usize) -> String {
 
 /// `manufacturingCountry` as people write it.
 fn spaced(name: &str) -> String {
+    if name.eq_ignore_ascii_case("serialnumber") {
+        return "Serial number".into();
+    }
     let mut words = String::new();
     for character in name.replace(['_', '-'], " ").chars() {
         if character.is_uppercase() && words.ends_with(char::is_lowercase) {
@@ -283,7 +286,7 @@ mod tests {
         assert_eq!(told, [(None, "A watch."), (Some("Care"), "Keep it dry."), (None, "7")]);
         let facts: Vec<_> = face.facts.iter().map(|fact| format!("{}: {}", fact.name, fact.value)).collect();
         let expected =
-            ["Manufacturing country: CH", "Serialnumber: SN-1", "Color: black", "Diameter: 41 mm", "Steel: 80 %"];
+            ["Manufacturing country: CH", "Serial number: SN-1", "Color: black", "Diameter: 41 mm", "Steel: 80 %"];
         assert_eq!(facts, expected);
         assert_eq!(face.links, [Outward { title: "Our house".into(), url: "https://brand.example".into() }]);
     }

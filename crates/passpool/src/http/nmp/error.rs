@@ -16,6 +16,8 @@ pub(super) enum NmpError {
     Unauthorized,
     /// The path is there, and takes another method.
     WrongMethod,
+    /// This address has asked for too much, and may ask again in so many seconds.
+    TooManyRequests(u64),
     MissingParameter(String),
     /// A parameter's name as it is spelt in the query, and what is wrong with it.
     InvalidParameter(String, String),
@@ -34,6 +36,10 @@ impl IntoResponse for NmpError {
             Self::NoUser => shape_c(StatusCode::FORBIDDEN, "no user"),
             Self::Unauthorized => shape_c(StatusCode::UNAUTHORIZED, "Unauthorized"),
             Self::WrongMethod => shape_c(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed"),
+            Self::TooManyRequests(seconds) => {
+                let (code, description) = ("nmp.back.dispenser.tooManyRequests", "Too many requests from this address");
+                retry_after(seconds, shape_a(StatusCode::TOO_MANY_REQUESTS, code, description))
+            }
             Self::MissingParameter(name) => {
                 let description = format!("The parameter {name} is missing");
                 shape_a(StatusCode::BAD_REQUEST, "nmp.back.dispenser.missingParameter", &description)
@@ -60,9 +66,10 @@ fn refused(refusal: &Refusal) -> Response {
         Refusal::ReservationOver => {
             shape_a(StatusCode::CONFLICT, "nmp.back.dispenser.idempotency.over", &refusal.to_string())
         }
-        Refusal::StillRunning => {
-            retry_after(shape_a(StatusCode::CONFLICT, "nmp.back.dispenser.idempotency.running", &refusal.to_string()))
-        }
+        Refusal::StillRunning => retry_after(
+            1,
+            shape_a(StatusCode::CONFLICT, "nmp.back.dispenser.idempotency.running", &refusal.to_string()),
+        ),
         // The handlers of these paths ask for nothing that the store could refuse otherwise.
         other => {
             tracing::error!(refusal = %other, "a refusal that no NMP path should meet");
@@ -82,11 +89,11 @@ fn failed(fault: &Fault) -> Response {
 }
 
 fn busy(message: &str) -> Response {
-    retry_after(shape_c(StatusCode::SERVICE_UNAVAILABLE, message))
+    retry_after(1, shape_c(StatusCode::SERVICE_UNAVAILABLE, message))
 }
 
-fn retry_after(mut answer: Response) -> Response {
-    answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+fn retry_after(seconds: u64, mut answer: Response) -> Response {
+    answer.headers_mut().insert(header::RETRY_AFTER, seconds.into());
     answer
 }
 
