@@ -5,6 +5,7 @@ mod caller;
 mod claims;
 mod cors;
 mod health;
+mod holder;
 mod limit;
 mod nmp;
 mod problem;
