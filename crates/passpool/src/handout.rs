@@ -37,6 +37,8 @@ impl HandoutFormat {
 pub(crate) struct Handout {
     pub passport: PassportId,
     pub link: String,
+    /// The link without its host.
+    pub path: String,
     passphrase: Passphrase,
     content: Option<Content>,
 }
@@ -48,6 +50,7 @@ impl Handout {
         Ok(Self {
             passport: handed.passport,
             link: link.write(&links.base),
+            path: link.path(),
             passphrase: link.passphrase,
             content: handed.content.clone(),
         })

@@ -6,6 +6,7 @@ mod claims;
 mod cors;
 mod health;
 mod holder;
+mod kiosk_visitor;
 mod limit;
 mod nmp;
 mod problem;

@@ -3,13 +3,14 @@
 //! `GET /{id},{passphrase}[,{network}]`, also behind `/request` and `/proof`. Opening a link is a scan. Every link that
 //! opens nothing is answered alike, whatever is wrong with it.
 
-mod cookie;
+pub(super) mod cookie;
 mod face;
+mod kiosk;
 mod language;
 mod origin;
 mod page;
-mod ticket;
-mod visitor;
+pub(super) mod ticket;
+pub(super) mod visitor;
 mod words;
 
 use axum::{
@@ -42,6 +43,7 @@ pub(super) fn routes() -> Router<App> {
         .route("/request/{link}", link())
         .route("/proof/{link}", link())
         .route("/robots.txt", get(robots))
+        .merge(kiosk::routes())
 }
 
 /// No link belongs in a search engine.

@@ -7,9 +7,9 @@ use passpool_core::{Link, Purpose, Secret, Signed, Timestamp, WalletAddress, Who
 /// How long a page may stay open before its form is refused and shown anew.
 const FORM_FOR: u64 = 24 * 3_600;
 /// How long a browser is known as the one that claimed.
-pub(super) const OWNERSHIP_FOR: u64 = 30 * 24 * 3_600;
+pub(in crate::http) const OWNERSHIP_FOR: u64 = 30 * 24 * 3_600;
 /// How long a kiosk knows a browser again.
-pub(super) const VISITOR_FOR: u64 = 400 * 24 * 3_600;
+pub(in crate::http) const VISITOR_FOR: u64 = 400 * 24 * 3_600;
 
 /// The hidden field of a form that claims a passport: good for this link alone.
 pub(super) fn claim_form(secret: &Secret, link: &Link, now: Timestamp) -> String {

@@ -162,6 +162,7 @@ impl Door {
         store.add_user(NewUser { name, rights, key: NewKey::of(&key, clock.now()) }).await.unwrap();
         let links = LinkSettings { base: LinkBase::parse("http://127.0.0.1:8080").unwrap(), network: None };
         let app = App::new(Shop {
+            public_url: LinkBase::parse("https://passpool.example").unwrap(),
             store,
             secret,
             links,
