@@ -4,6 +4,7 @@
 //! ids and random bytes come in as arguments. Every rule of the shop that can be judged without looking anything up
 //! is written here, once; the stores and the server only carry it out.
 
+mod access_token;
 mod actor;
 mod api_key;
 mod claim_message;
@@ -27,6 +28,7 @@ mod time;
 mod user;
 mod wallet;
 
+pub use access_token::{AccessToken, AccessTokenError, Scope};
 pub use actor::{Actor, UnknownActor};
 pub use api_key::{ApiKey, ApiKeyDigest, ApiKeyError};
 pub use claim_message::ClaimMessage;

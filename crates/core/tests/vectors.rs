@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use passpool_core::{
-    ClaimMessage, Link, LinkBase, Network, Passphrase, PassphraseError, PassportId, Signature, WalletAddress,
+    AccessToken, ClaimMessage, Link, LinkBase, Network, Passphrase, PassphraseError, PassportId, Scope, Signature,
+    Timestamp, WalletAddress,
 };
 use serde_json::Value;
 
@@ -195,6 +196,32 @@ fn a_claim_that_a_wallet_signed_tells_the_passphrases_address() {
         let other = ClaimMessage::new(passport, WalletAddress::from_bytes([1; 20]));
         assert_ne!(other.signer(&signature).unwrap().to_string(), text("recovered"));
     }
+}
+
+#[test]
+fn a_token_that_a_wallet_made_is_the_wallets() {
+    let vectors = vectors("aat.json");
+    let now = Timestamp::from_micros(1_800_000_000_000_000);
+    let verified = list(&vectors, "tokens").iter().map(|case| {
+        assert_eq!(case["lib_valid_ignoring_exp"], true);
+        AccessToken::verify(case["token"].as_str().unwrap(), now).unwrap()
+    });
+    for token in verified {
+        assert_eq!(
+            (token.wallet.to_string().as_str(), token.scope),
+            (vectors["address"].as_str().unwrap(), Scope::Wallet)
+        );
+    }
+}
+
+#[test]
+fn a_gateways_client_signs_as_the_passphrase() {
+    let vectors = vectors("gateway_auth.json");
+    let body: Value = serde_json::from_str(vectors["request_passphrase"]["body"].as_str().unwrap()).unwrap();
+    let shown = &body["params"]["authentification"];
+    let signature = Signature::parse(shown["signature"].as_str().unwrap()).unwrap();
+    let signer = signature.signer(shown["message"].as_str().unwrap().as_bytes()).unwrap();
+    assert_eq!(signer.to_string(), vectors["recovered"].as_str().unwrap());
 }
 
 #[test]
