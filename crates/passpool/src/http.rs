@@ -11,6 +11,7 @@ mod limit;
 mod nmp;
 mod problem;
 mod request_id;
+mod rpc;
 
 use std::time::Duration;
 
@@ -53,8 +54,12 @@ pub fn router(app: App) -> Router {
     // What strangers may ask for. All else needs a key, or is health, and has no limit.
     let limit = from_fn_with_state(app.clone(), limit::by_address);
     let public = Router::new().fallback(async || Problem::NoSuchPath).layer(limit.clone());
-    let for_wallets =
-        Router::new().merge(claims::routes()).merge(holder::routes()).layer(limit).layer(map_response(cors::open_data));
+    let for_wallets = Router::new()
+        .merge(claims::routes())
+        .merge(rpc::routes())
+        .merge(holder::routes())
+        .layer(limit)
+        .layer(map_response(cors::open_data));
     Router::new()
         .merge(health::routes())
         .merge(nmp::routes())

@@ -10,8 +10,8 @@ use axum::{
 };
 use passpool_core::{ClaimMessage, PassportId, Proof, Refusal, Shown, Signature, WalletAddress};
 use passpool_store::{Claim, StoreError};
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::{cors, problem::Problem};
 use crate::app::App;
@@ -57,25 +57,15 @@ struct Asked {
     signer: WalletAddress,
 }
 
-#[derive(Deserialize)]
-struct Body {
-    #[serde(default)]
-    passport_id: Value,
-    #[serde(default)]
-    new_owner: Value,
-    #[serde(default)]
-    signature: Value,
-}
-
 impl Asked {
     fn parse(body: &[u8]) -> Result<Self, Problem> {
-        let body: Body =
+        let body: Map<String, Value> =
             serde_json::from_slice(body).map_err(|_| Problem::Invalid("body", "it is no JSON object".into()))?;
-        let passport = passport(&body.passport_id)?;
-        let new_owner = WalletAddress::parse(text("new_owner", &body.new_owner)?)
+        let passport = passport(body.get("passport_id"))?;
+        let new_owner = WalletAddress::parse(text("new_owner", &body)?)
             .map_err(|wrong| Problem::Invalid("new_owner", wrong.to_string()))?;
         let wrong = |wrong: passpool_core::SignatureError| Problem::Invalid("signature", wrong.to_string());
-        let signature = Signature::parse(text("signature", &body.signature)?).map_err(wrong)?;
+        let signature = Signature::parse(text("signature", &body)?).map_err(wrong)?;
         // A signature that is nobody's opens what no signature opens.
         let signer = ClaimMessage::new(passport, new_owner).signer(&signature);
         let signer = signer.map_err(|_| Problem::Store(StoreError::Refusal(Refusal::LinkDead)))?;
@@ -84,17 +74,17 @@ impl Asked {
 }
 
 /// An id as a number, or as JavaScript's libraries write large ones: as a text.
-fn passport(id: &Value) -> Result<PassportId, Problem> {
+fn passport(id: Option<&Value>) -> Result<PassportId, Problem> {
     let parsed = match id {
-        Value::Number(number) => number.as_u64().and_then(|id| PassportId::new(id).ok()),
-        Value::String(text) => PassportId::parse(text).ok(),
+        Some(Value::Number(number)) => number.as_u64().and_then(|id| PassportId::new(id).ok()),
+        Some(Value::String(text)) => PassportId::parse(text).ok(),
         _ => None,
     };
     parsed.ok_or_else(|| Problem::Invalid("passport_id", "it must be a passport's id".into()))
 }
 
-fn text<'a>(field: &'static str, value: &'a Value) -> Result<&'a str, Problem> {
-    value.as_str().ok_or_else(|| Problem::Invalid(field, "it must be a text".into()))
+fn text<'a>(field: &'static str, body: &'a Map<String, Value>) -> Result<&'a str, Problem> {
+    body.get(field).and_then(Value::as_str).ok_or_else(|| Problem::Invalid(field, "it must be a text".into()))
 }
 
 #[cfg(test)]

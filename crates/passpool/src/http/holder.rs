@@ -207,7 +207,7 @@ fn dead(wants_data: bool, headers: &HeaderMap) -> Response {
         return Problem::from(Refusal::LinkDead).into_response();
     }
     let page = page::answer(StatusCode::NOT_FOUND, &NoticePage::dead(Words::of(&Preferred::of(headers))));
-    (Extension(Failed), page).into_response()
+    (Extension(Failed(1)), page).into_response()
 }
 
 fn forbidden(headers: &HeaderMap) -> Response {

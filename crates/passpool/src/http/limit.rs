@@ -28,9 +28,9 @@ const FAILURES: Rate = Rate { every: 1_000_000, burst: 30 };
 /// 10 MiB at most.
 const REMEMBERED: usize = 65_536;
 
-/// Says of an answer that the visitor had guessed wrong: a link that is dead, a signature that is not the owner's.
+/// Says of an answer how often the visitor had guessed wrong: a link that is dead, a signature that is not the owner's.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Failed;
+pub(super) struct Failed(pub(super) u32);
 
 /// Lets a request through, or answers that its address has used up what it may.
 ///
@@ -48,8 +48,8 @@ pub(super) async fn by_address(State(app): State<App>, mut request: Request, nex
         };
     }
     let answer = next.run(request).await;
-    if answer.extensions().get::<Failed>().is_some() {
-        app.limits.count_failure(address, app.clock.now());
+    if let Some(Failed(times)) = answer.extensions().get() {
+        (0..*times).for_each(|_| app.limits.count_failure(address, app.clock.now()));
     }
     answer
 }

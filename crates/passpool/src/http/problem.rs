@@ -98,7 +98,7 @@ fn refused(refusal: &Refusal) -> Response {
     let answer = tell(status, inner.code(), title, members);
     match inner {
         Refusal::StillRunning => retry_after(1, answer),
-        Refusal::LinkDead => (Extension(Failed), answer).into_response(),
+        Refusal::LinkDead => (Extension(Failed(1)), answer).into_response(),
         _ => answer,
     }
 }
