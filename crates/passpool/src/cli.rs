@@ -5,8 +5,10 @@ mod create;
 mod demo;
 mod export;
 mod import;
+mod kiosk;
 mod moment;
 mod pool;
+mod recover;
 mod reserve;
 mod reset;
 mod serve;
@@ -63,6 +65,10 @@ enum Command {
     Reset(reset::ResetCommand),
     Pool(pool::PoolCommand),
     #[command(subcommand)]
+    Kiosk(kiosk::KioskCommand),
+    Recover(recover::RecoverCommand),
+    Withdraw(recover::WithdrawCommand),
+    #[command(subcommand)]
     User(user::UserCommand),
     Check(check::CheckCommand),
 }
@@ -111,6 +117,9 @@ impl Command {
             Self::Reserve(command) => command.run(around).await,
             Self::Reset(command) => command.run(around).await,
             Self::Pool(command) => command.run(around).await,
+            Self::Kiosk(command) => command.run(around).await,
+            Self::Recover(command) => command.run(around).await,
+            Self::Withdraw(command) => command.run(around).await,
             Self::User(command) => command.run(around).await,
             Self::Check(command) => command.run(around).await,
         }

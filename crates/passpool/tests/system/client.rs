@@ -38,8 +38,12 @@ pub(crate) struct Given {
 
 impl Client {
     pub(crate) fn new(address: &str) -> Self {
-        let config =
-            Agent::config_builder().http_status_as_error(false).timeout_global(Some(Duration::from_secs(60))).build();
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .timeout_global(Some(Duration::from_secs(60)))
+            .build();
         Self { agent: config.new_agent(), address: address.to_owned(), headers: HeaderMap::new() }
     }
 
@@ -61,6 +65,29 @@ impl Client {
         let mut answer = self.agent.run(request)?;
         let body = answer.body_mut().read_to_string()?;
         Ok(Answer { status: answer.status().as_u16(), headers: answer.headers().clone(), body })
+    }
+
+    /// Sends a body of this type.
+    pub(crate) fn post(&self, path: &str, kind: &str, body: &str) -> Answer {
+        let mut request = Request::post(format!("{}{path}", self.address)).body(body.to_owned()).unwrap();
+        *request.headers_mut() = self.headers.clone();
+        request.headers_mut().insert("content-type", HeaderValue::from_str(kind).unwrap());
+        let mut answer = self.agent.run(request).unwrap_or_else(|error| panic!("{path}: {error}"));
+        let body = answer.body_mut().read_to_string().unwrap();
+        Answer { status: answer.status().as_u16(), headers: answer.headers().clone(), body }
+    }
+
+    pub(crate) fn post_json(&self, path: &str, body: &Value) -> Answer {
+        self.post(path, "application/json", &body.to_string())
+    }
+
+    /// Sends the form of a page that was got from this path, as a browser does that shows it.
+    pub(crate) fn press(&self, page: &Answer, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let ticket = page.body.split("name=\"form\" value=\"").nth(1).and_then(|rest| rest.split('"').next());
+        let ticket = ticket.unwrap_or_else(|| panic!("there is no form: {}", page.body));
+        let fields = fields.iter().map(|(name, value)| format!("&{name}={value}"));
+        let body = format!("form={ticket}{}", fields.collect::<String>());
+        self.post(path, "application/x-www-form-urlencoded", &body)
     }
 
     pub(crate) fn get(&self, path: &str) -> Answer {

@@ -9,14 +9,18 @@ mod shop;
 mod watch;
 
 mod bad_input;
+mod claims;
 mod commands;
 mod crash;
 mod damage;
 mod demo;
+mod gateway;
 mod holds;
 mod idempotency;
 mod import;
+mod kiosks;
 mod limits;
+mod links;
 mod live;
 mod locked;
 mod opening;

@@ -1,0 +1,1 @@
+//! Kiosks over HTTP.
