@@ -99,12 +99,7 @@ impl Payload {
         match (self.sub.as_str(), &self.sub_id) {
             ("wallet", _) => Ok(Scope::Wallet),
             ("certificate", Some(id)) => {
-                let id = match id {
-                    Value::Number(id) => id.as_u64().and_then(|id| PassportId::new(id).ok()),
-                    Value::String(id) => PassportId::parse(id).ok(),
-                    _ => None,
-                };
-                id.map(Scope::Passport).ok_or(AccessTokenError::Scope)
+                PassportId::from_json(id).map(Scope::Passport).map_err(|_| AccessTokenError::Scope)
             }
             _ => Err(AccessTokenError::Scope),
         }

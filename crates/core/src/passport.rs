@@ -15,6 +15,15 @@ impl PassportId {
         if id >= 1 && id <= Self::MAX { Ok(Self(id)) } else { Err(PassportIdError) }
     }
 
+    /// From JSON: a number, or its digits, as JavaScript's libraries write large ones.
+    pub fn from_json(value: &serde_json::Value) -> Result<Self, PassportIdError> {
+        match value {
+            serde_json::Value::Number(number) => number.as_u64().ok_or(PassportIdError).and_then(Self::new),
+            serde_json::Value::String(text) => Self::parse(text),
+            _ => Err(PassportIdError),
+        }
+    }
+
     /// Reads decimal digits alone. Leading zeros are refused, so that one passport has one spelling.
     pub fn parse(text: &str) -> Result<Self, PassportIdError> {
         let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());

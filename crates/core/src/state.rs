@@ -11,10 +11,6 @@ use crate::{
     WalletAddress, WholeSeconds,
 };
 
-/// How long the queue may take to settle a transfer.
-const SETTLE_WITHIN: u64 = 15 * 60;
-const SETTLE_WITHIN_MICROS: i64 = SETTLE_WITHIN as i64 * 1_000_000;
-
 /// What a passport is at a moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
@@ -126,6 +122,9 @@ impl fmt::Display for StateName {
 pub struct UnknownState(String);
 
 impl State {
+    /// How long the queue may take to settle a transfer, in seconds.
+    pub const SETTLE_WITHIN: u64 = 15 * 60;
+
     pub const fn name(&self) -> StateName {
         match self {
             Self::Available(_) => StateName::Available,
@@ -302,11 +301,9 @@ impl State {
     }
 
     /// When the transfer was begun, if one runs.
-    pub const fn transferred_at(&self) -> Option<Timestamp> {
+    pub fn transferred_at(&self) -> Option<Timestamp> {
         match self {
-            Self::Pending { settle_by, .. } => {
-                Some(Timestamp::from_micros(settle_by.as_micros() - SETTLE_WITHIN_MICROS))
-            }
+            Self::Pending { settle_by, .. } => Some(settle_by.minus(settle_within())),
             _ => None,
         }
     }
@@ -343,5 +340,9 @@ impl Terms {
 }
 
 fn settle_by(now: Timestamp) -> Timestamp {
-    now.plus(WholeSeconds::new(SETTLE_WITHIN).expect("15 minutes are a span"))
+    now.plus(settle_within())
+}
+
+fn settle_within() -> WholeSeconds {
+    WholeSeconds::new(State::SETTLE_WITHIN).expect("15 minutes are a span")
 }

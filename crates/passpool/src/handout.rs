@@ -67,6 +67,18 @@ impl Handout {
         }
     }
 
+    /// The same as a kiosk and an airdrop have it, where the deeplink is the link itself.
+    pub(crate) fn plain_link_object(&self) -> PlainLinkObject<'_> {
+        let (certificate_id, passphrase) = (self.passport.get(), self.passphrase.reveal());
+        PlainLinkObject { method: "requestOwnership", certificate_id, passphrase, deeplink: &self.link }
+    }
+
+    /// The link with its parts as the answer to a wish for a new link has them.
+    pub(crate) fn flat(&self) -> FlatLink<'_> {
+        let (certificate_id, passphrase) = (self.passport.get(), self.passphrase.reveal());
+        FlatLink { certificate_id, passphrase, link: &self.link }
+    }
+
     /// The content, byte for byte as it is kept.
     pub(crate) fn content(&self) -> &str {
         self.content.as_ref().map_or("{}", Content::as_str)
@@ -99,6 +111,23 @@ pub(crate) struct LinkObject<'a> {
     certificate_id: u64,
     passphrase: &'a str,
     deeplink: Deeplink<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct PlainLinkObject<'a> {
+    method: &'static str,
+    certificate_id: u64,
+    passphrase: &'a str,
+    deeplink: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct FlatLink<'a> {
+    certificate_id: u64,
+    passphrase: &'a str,
+    link: &'a str,
 }
 
 #[derive(Serialize)]

@@ -9,6 +9,7 @@ mod holder;
 mod kiosk_visitor;
 mod limit;
 mod nmp;
+mod passports;
 mod problem;
 mod request_id;
 mod rpc;
@@ -53,7 +54,7 @@ pub fn router(app: App) -> Router {
         .layer(RequestBodyLimitLayer::new(BODY_AT_MOST));
     // What strangers may ask for. All else needs a key, or is health, and has no limit.
     let limit = from_fn_with_state(app.clone(), limit::by_address);
-    let public = Router::new().fallback(async || Problem::NoSuchPath).layer(limit.clone());
+    let public = Router::new().merge(nmp::public_routes()).fallback(async || Problem::NoSuchPath).layer(limit.clone());
     let for_wallets = Router::new()
         .merge(claims::routes())
         .merge(rpc::routes())
@@ -63,6 +64,7 @@ pub fn router(app: App) -> Router {
     Router::new()
         .merge(health::routes())
         .merge(nmp::routes())
+        .merge(passports::routes())
         .merge(for_wallets)
         .merge(public)
         .method_not_allowed_fallback(wrong_method)

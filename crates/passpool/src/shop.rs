@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use passpool_core::{LinkBase, Rule, Secret};
+use passpool_core::{LinkBase, Rule, Secret, WholeSeconds};
 use passpool_store::{LinkSettings, Store};
 
 use crate::{
@@ -20,6 +20,8 @@ pub struct Shop {
     pub tag_rule: Rule,
     /// Who may say on whose behalf it asks.
     pub proxies: TrustedProxies,
+    /// How long a transfer stays pending at least.
+    pub settle_delay: Option<WholeSeconds>,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
 }

@@ -9,7 +9,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::app::App;
 
-/// Holds that have ended are available within a second.
+/// Holds that have ended are available within a second, and transfers settled.
 const EVERY: Duration = Duration::from_millis(500);
 /// Idempotency records are kept for 24 hours at least.
 const KEEP_REPEATS: u64 = 25 * 3_600;
@@ -29,6 +29,7 @@ pub(crate) fn start(app: &App, workers: &TaskTracker, ending: &CancellationToken
 }
 
 async fn work(app: &App) -> Result<(), StoreError> {
+    while app.store.settle(app.settle_delay, app.clock.now()).await? > 0 {}
     while app.store.end_holds(app.clock.now()).await? > 0 {}
     app.store.sweep_imports().await?;
     let keep = WholeSeconds::new(KEEP_REPEATS).expect("25 hours are a span");

@@ -225,7 +225,9 @@ impl Store for SqliteStore {
     }
 
     async fn settle(&self, after: Option<WholeSeconds>, now: Timestamp) -> Result<u64, StoreError> {
-        self.write(move |ledger| Ok(transfer::settle(ledger, after, now)?)).await
+        // Asked for twice a second by whoever serves, and mostly for nothing.
+        let any = self.readers.ask(|db| Ok(transfer::any(db)?)).await?;
+        if any { self.write(move |ledger| Ok(transfer::settle(ledger, after, now)?)).await } else { Ok(0) }
     }
 
     async fn airdrop(&self, wish: Airdrop) -> Result<Reservation, StoreError> {

@@ -65,7 +65,8 @@ impl DemoCommand {
         around.hand_over();
         let (clock, entropy) = (around.clock.clone(), around.entropy.clone());
         let (tag_rule, proxies) = (Rule::default(), TrustedProxies::default());
-        let shop = Shop { store, secret, links, public_url: base, tag_rule, proxies, clock, entropy };
+        let shop =
+            Shop { store, secret, links, public_url: base, tag_rule, proxies, settle_delay: None, clock, entropy };
         serve(listener, shop, signals).await?;
         Ok(ExitCode::SUCCESS)
     }

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use passpool_core::{Kiosk, KioskName, Rule, Selector, Tag, Timestamp, WholeSeconds};
-use passpool_store::{Intent, KioskInfo, Store};
+use passpool_store::{Intent, KioskInfo};
 use serde::Serialize;
 
 use super::{
@@ -90,7 +90,8 @@ impl AddCommand {
         let name = kiosk.name.clone();
         let store = around.open(Intent::Write)?;
         store.add_kiosk(kiosk, now).await?;
-        around.output.line(address(&*store, &name).await?)?;
+        around.output.message("Everybody gets a passport at this path of the server:");
+        around.output.line(format_args!("/k/{name}"))?;
         Ok(())
     }
 
@@ -108,12 +109,6 @@ impl AddCommand {
         let Self { name, hold, per_visitor, opens, closes, .. } = self;
         Ok(Kiosk { name, selector, hold, per_visitor, opens, closes })
     }
-}
-
-/// What stands in the QR code; only the path as long as no server has said where it is.
-async fn address(store: &dyn Store, name: &KioskName) -> anyhow::Result<String> {
-    let base = store.link_settings().await?.map(|links| links.base.to_string()).unwrap_or_default();
-    Ok(format!("{base}/k/{name}"))
 }
 
 async fn list(json: bool, around: &mut Surroundings<'_>) -> anyhow::Result<()> {

@@ -3,11 +3,11 @@
 use std::{io, net::SocketAddr, process::ExitCode};
 
 use anyhow::{Context, anyhow};
-use passpool_core::{LinkBase, Network, Rule};
+use passpool_core::{LinkBase, Network, Rule, State, WholeSeconds};
 use passpool_store::{DatabaseUrl, Intent, LinkSettings, Store, StoreError};
 use tokio::net::TcpListener;
 
-use super::Surroundings;
+use super::{Surroundings, span::parse_span};
 use crate::{
     http::TrustedProxy,
     logs::LogFlags,
@@ -36,8 +36,28 @@ pub(super) struct ServeCommand {
     /// A proxy that may say on whose behalf it asks, as an address or a network; may be given more than once
     #[arg(long, value_name = "CIDR", value_delimiter = ',', value_parser = TrustedProxy::parse)]
     trusted_proxy: Vec<TrustedProxy>,
+    /// How long a transfer stays pending before it is settled: 0, or a span below 15m, after which transfers fail
+    #[arg(long, value_name = "SPAN", default_value = "0", value_parser = SettleDelay::parse)]
+    settle_delay: SettleDelay,
     #[command(flatten)]
     logs: LogFlags,
+}
+
+/// None settles at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct SettleDelay(Option<WholeSeconds>);
+
+impl SettleDelay {
+    fn parse(text: &str) -> Result<Self, String> {
+        if matches!(text, "0" | "0s") {
+            return Ok(Self(None));
+        }
+        let delay = parse_span(text).map_err(|wrong| format!("must be 0, or {wrong}"))?;
+        match u64::from(delay.get()) < State::SETTLE_WITHIN {
+            true => Ok(Self(Some(delay))),
+            false => Err("a transfer that is not settled within 15 minutes has failed".into()),
+        }
+    }
 }
 
 impl ServeCommand {
@@ -62,8 +82,13 @@ impl ServeCommand {
         tell_address(address, around);
         around.hand_over();
         let (clock, entropy) = (around.clock.clone(), around.entropy.clone());
-        let (tag_rule, proxies) = (self.tag_rule, self.trusted_proxy.into());
-        serve(listener, Shop { store, secret, links, public_url, tag_rule, proxies, clock, entropy }, signals).await?;
+        let (tag_rule, proxies, settle_delay) = (self.tag_rule, self.trusted_proxy.into(), self.settle_delay.0);
+        serve(
+            listener,
+            Shop { store, secret, links, public_url, tag_rule, proxies, settle_delay, clock, entropy },
+            signals,
+        )
+        .await?;
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -120,6 +145,22 @@ async fn tell_if_nobody_has_a_key(store: &dyn Store, around: &Surroundings<'_>) 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_delay_leaves_time_to_settle() {
+        let check = |text: &str, expected: Option<Option<u32>>| {
+            let delay = SettleDelay::parse(text).ok().map(|delay| delay.0.map(WholeSeconds::get));
+            assert_eq!(delay, expected, "{text}");
+        };
+        check("0", Some(None));
+        check("0s", Some(None));
+        check("30s", Some(Some(30)));
+        check("14m", Some(Some(840)));
+        check("15m", None);
+        check("1d", None);
+        check("", None);
+        check("-1", None);
+    }
 
     #[test]
     fn a_server_warns_of_links_that_will_not_work() {

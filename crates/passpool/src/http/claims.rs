@@ -61,7 +61,8 @@ impl Asked {
     fn parse(body: &[u8]) -> Result<Self, Problem> {
         let body: Map<String, Value> =
             serde_json::from_slice(body).map_err(|_| Problem::Invalid("body", "it is no JSON object".into()))?;
-        let passport = passport(body.get("passport_id"))?;
+        let passport = PassportId::from_json(body.get("passport_id").unwrap_or(&Value::Null));
+        let passport = passport.map_err(|wrong| Problem::Invalid("passport_id", wrong.to_string()))?;
         let new_owner = WalletAddress::parse(text("new_owner", &body)?)
             .map_err(|wrong| Problem::Invalid("new_owner", wrong.to_string()))?;
         let wrong = |wrong: passpool_core::SignatureError| Problem::Invalid("signature", wrong.to_string());
@@ -71,16 +72,6 @@ impl Asked {
         let signer = signer.map_err(|_| Problem::Store(StoreError::Refusal(Refusal::LinkDead)))?;
         Ok(Self { passport, new_owner, signer })
     }
-}
-
-/// An id as a number, or as JavaScript's libraries write large ones: as a text.
-fn passport(id: Option<&Value>) -> Result<PassportId, Problem> {
-    let parsed = match id {
-        Some(Value::Number(number)) => number.as_u64().and_then(|id| PassportId::new(id).ok()),
-        Some(Value::String(text)) => PassportId::parse(text).ok(),
-        _ => None,
-    };
-    parsed.ok_or_else(|| Problem::Invalid("passport_id", "it must be a passport's id".into()))
 }
 
 fn text<'a>(field: &'static str, body: &'a Map<String, Value>) -> Result<&'a str, Problem> {

@@ -1,7 +1,11 @@
 //! The paths of the NMP, byte for byte as its contract says.
 
+mod airdrop;
+mod certificate;
+mod deferred;
 mod error;
 mod format;
+mod one_to_many;
 mod parameters;
 mod reserve_one;
 mod reset_all;
@@ -11,7 +15,7 @@ use axum::{
     extract::FromRequestParts,
     http::{HeaderValue, header, request::Parts},
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, post},
 };
 use passpool_core::{Caller, Right};
 
@@ -23,6 +27,16 @@ pub(super) fn routes() -> Router<App> {
     Router::new()
         .route(reserve_one::PATH, get(reserve_one::reserve_one).head(nothing))
         .route(reset_all::PATH, get(reset_all::reset_all).head(nothing))
+        .route(airdrop::PATH, get(airdrop::airdrop).head(nothing))
+        .route(deferred::TRANSFER, post(deferred::transfer))
+        .route(deferred::VERIFY, post(deferred::verify))
+        .route(certificate::NEW_LINK, post(certificate::new_link))
+        .route(certificate::RECOVER, post(certificate::recover))
+}
+
+/// The paths that strangers may ask.
+pub(super) fn public_routes() -> Router<App> {
+    Router::new().route(one_to_many::PATH, get(one_to_many::one_to_many).head(nothing))
 }
 
 /// With what the paths of the NMP begin. What is wrong there is told in its shapes.

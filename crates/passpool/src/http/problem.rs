@@ -5,7 +5,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use passpool_core::{Refusal, Untransferable};
+use passpool_core::{Refusal, Right, Untransferable};
 use passpool_store::{Fault, StoreError};
 use serde::Serialize;
 
@@ -16,6 +16,10 @@ pub(super) enum Problem {
     /// Nothing is here, and nothing is told of what may be elsewhere.
     NoSuchPath,
     WrongMethod,
+    /// No key, or one that nobody has.
+    NoKey,
+    /// The caller is known, and may not do this.
+    RightMissing(Right),
     /// Something in the request is not what it has to be: which field, and what is wrong with it.
     Invalid(&'static str, String),
     /// This address has asked for too much, and may ask again in so many seconds.
@@ -47,6 +51,15 @@ impl IntoResponse for Problem {
                 "This path takes no such method",
                 Members::default(),
             ),
+            Self::NoKey => {
+                let answer =
+                    tell(StatusCode::UNAUTHORIZED, "no-key", "A good key is needed in x-api-key", Members::default());
+                ([(header::WWW_AUTHENTICATE, "ApiKey header=\"x-api-key\"")], answer).into_response()
+            }
+            Self::RightMissing(right) => {
+                let members = Members { detail: Some(format!("the right {right} is needed")), ..Members::default() };
+                tell(StatusCode::FORBIDDEN, "right-missing", "A right is missing", members)
+            }
             Self::Invalid(field, wrong) => {
                 let members = Members { detail: Some(format!("{field}: {wrong}")), ..Members::default() };
                 tell(StatusCode::BAD_REQUEST, "invalid-request", "The request is invalid", members)

@@ -47,8 +47,8 @@ fn every_wrong_claim_is_the_same_problem() {
     let [reset, owned, good] = [(); 3].map(|()| client.reserve("tags=vip&format=link").given());
     shop.done(&["reset", "--id", &reset.id.to_string()]);
     assert_eq!(client.post_json(CLAIMS, &body(owned.id, BOB, &sign(&owned, BOB))).status, 200);
-    let other = Given { passphrase: "v6lsj4vhg5dx".into(), ..good.clone() };
-    let unknown = Given { id: 5, ..good.clone() };
+    let other = Given { passphrase: "v6lsj4vhg5dx".into(), id: good.id };
+    let unknown = Given { id: 5, passphrase: good.passphrase.clone() };
     let wrong = [
         body(reset.id, ALICE, &sign(&reset, ALICE)),
         body(owned.id, ALICE, &sign(&owned, ALICE)),

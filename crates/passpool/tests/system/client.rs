@@ -81,6 +81,16 @@ impl Client {
         self.post(path, "application/json", &body.to_string())
     }
 
+    /// Asks by GET with a body, as the NMP's airdrop is asked.
+    pub(crate) fn get_with(&self, path: &str, body: &Value) -> Answer {
+        let mut request = Request::get(format!("{}{path}", self.address)).body(body.to_string()).unwrap();
+        *request.headers_mut() = self.headers.clone();
+        let request = self.agent.configure_request(request).allow_non_standard_methods(true).build();
+        let mut answer = self.agent.run(request).unwrap_or_else(|error| panic!("{path}: {error}"));
+        let body = answer.body_mut().read_to_string().unwrap();
+        Answer { status: answer.status().as_u16(), headers: answer.headers().clone(), body }
+    }
+
     /// Sends the form of a page that was got from this path, as a browser does that shows it.
     pub(crate) fn press(&self, page: &Answer, path: &str, fields: &[(&str, &str)]) -> Answer {
         let ticket = page.body.split("name=\"form\" value=\"").nth(1).and_then(|rest| rest.split('"').next());

@@ -116,8 +116,8 @@ fn a_dead_link_and_an_unknown_one_are_answered_alike() {
     let (shop, key) = shop();
     let server = shop.serve();
     let given = reserve(&server, &key);
-    let wrong = Given { passphrase: "v6lsj4vhg5dx".into(), ..given.clone() };
-    let unknown = Given { id: 5, ..given.clone() };
+    let wrong = Given { passphrase: "v6lsj4vhg5dx".into(), id: given.id };
+    let unknown = Given { id: 5, passphrase: given.passphrase.clone() };
     for dead in [&wrong, &unknown] {
         assert_eq!(read(&server, dead), Err(REFUSED.to_owned()));
     }

@@ -8,11 +8,14 @@ mod process;
 mod shop;
 mod watch;
 
+mod airdrop;
 mod bad_input;
+mod certificate;
 mod claims;
 mod commands;
 mod crash;
 mod damage;
+mod deferred;
 mod demo;
 mod gateway;
 mod holds;

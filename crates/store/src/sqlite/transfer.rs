@@ -45,6 +45,12 @@ pub(super) fn detail(to: WalletAddress) -> String {
     format!("\"to\":\"{to}\"")
 }
 
+/// True if anything is on its way.
+pub(super) fn any(db: &Connection) -> Result<bool, Fault> {
+    let sql = "SELECT 1 FROM passport INDEXED BY passport_settle WHERE settle_by IS NOT NULL";
+    Ok(db.prepare_cached(sql)?.exists([])?)
+}
+
 /// Settles what is on its way for this long, oldest first, and answers how many.
 pub(super) fn settle(ledger: &mut Ledger, after: Option<WholeSeconds>, now: Timestamp) -> Result<u64, Fault> {
     let begun_by = after.map_or(now, |after| now.minus(after));

@@ -42,7 +42,7 @@ const ROBOTS: [&str; 30] = [
 const LOOKED_AT: [&str; 2] = ["document", "empty"];
 
 /// A request without a `User-Agent` is a person's: a wallet that sends none shall not be taken for a robot.
-pub(super) fn visitor(method: &Method, headers: &HeaderMap) -> Visitor {
+pub(in crate::http) fn visitor(method: &Method, headers: &HeaderMap) -> Visitor {
     let is_robot = method == Method::HEAD || is_fetched_ahead(headers) || is_embedded(headers) || is_known(headers);
     if is_robot { Visitor::Robot } else { Visitor::Person }
 }

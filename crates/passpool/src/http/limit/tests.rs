@@ -167,6 +167,7 @@ impl Door {
             secret,
             links,
             tag_rule: Rule::default(),
+            settle_delay: None,
             proxies: TrustedProxies::default(),
             clock: clock.clone(),
             entropy: Arc::new(SystemEntropy),

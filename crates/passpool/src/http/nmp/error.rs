@@ -21,6 +21,11 @@ pub(super) enum NmpError {
     MissingParameter(String),
     /// A parameter's name as it is spelt in the query, and what is wrong with it.
     InvalidParameter(String, String),
+    /// A kiosk or an airdrop has nothing to give, for whatever reason: a stranger is not told which.
+    NoneToSend,
+    /// A transfer is refused, by the last part of its code.
+    Transfer(&'static str, &'static str),
+    UnknownCertificate,
     Store(StoreError),
 }
 
@@ -48,6 +53,12 @@ impl IntoResponse for NmpError {
                 let description = format!("The parameter {name} is invalid: {wrong}");
                 shape_a(StatusCode::BAD_REQUEST, "nmp.back.dispenser.invalidParameter", &description)
             }
+            Self::NoneToSend => {
+                let code = "nmp.back.dispenser.oneToMany.noNFTsToSend";
+                shape_a(StatusCode::BAD_REQUEST, code, "No NFT found to distribute")
+            }
+            Self::Transfer(code, description) => shape_a(StatusCode::BAD_REQUEST, code, description),
+            Self::UnknownCertificate => shape_d("undefinedRessource", "This certificate does not exist"),
             Self::Store(StoreError::Refusal(refusal)) => refused(&refusal),
             Self::Store(StoreError::Fault(fault)) => failed(&fault),
         };
@@ -70,6 +81,14 @@ fn refused(refusal: &Refusal) -> Response {
             1,
             shape_a(StatusCode::CONFLICT, "nmp.back.dispenser.idempotency.running", &refusal.to_string()),
         ),
+        Refusal::UnknownPassport(_) => shape_d("undefinedRessource", "This certificate does not exist"),
+        Refusal::WrongState { .. } => {
+            shape_a(StatusCode::CONFLICT, "nmp.back.dispenser.wrongState", &refusal.to_string())
+        }
+        Refusal::TooManyHeld => {
+            let code = "nmp.back.dispenser.tooManyRequests";
+            retry_after(60, shape_a(StatusCode::TOO_MANY_REQUESTS, code, &refusal.to_string()))
+        }
         // The handlers of these paths ask for nothing that the store could refuse otherwise.
         other => {
             tracing::error!(refusal = %other, "a refusal that no NMP path should meet");
@@ -101,13 +120,24 @@ fn retry_after(seconds: u64, mut answer: Response) -> Response {
 struct ShapeA<'a> {
     name: &'static str,
     description: &'a str,
-    code: &'static str,
+    code: &'a str,
     #[serde(rename = "httpCode")]
     http_code: u16,
 }
 
-fn shape_a(status: StatusCode, code: &'static str, description: &str) -> Response {
+fn shape_a(status: StatusCode, code: &str, description: &str) -> Response {
     json(status, &ShapeA { name: "API Error", description, code, http_code: status.as_u16() })
+}
+
+#[derive(Serialize)]
+struct ShapeD {
+    message: &'static str,
+    code: &'static str,
+    e: &'static str,
+}
+
+fn shape_d(code: &'static str, message: &'static str) -> Response {
+    json(StatusCode::BAD_REQUEST, &ShapeD { message, code, e: "{}" })
 }
 
 #[derive(Serialize)]

@@ -29,9 +29,59 @@ impl IntoResponse for HandoutAnswer {
             HandoutFormat::Content => content(&handout),
         };
         if replayed {
-            answer.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+            mark_replayed(&mut answer);
         }
         no_store(answer)
+    }
+}
+
+fn mark_replayed(answer: &mut Response) {
+    answer.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+}
+
+/// What a kiosk and an airdrop may be asked for: the same, and a redirection; the link object is another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ManyFormat {
+    Redirect,
+    Handout(HandoutFormat),
+}
+
+impl ManyFormat {
+    pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
+        match text {
+            "redirect" => Ok(Self::Redirect),
+            text => HandoutFormat::parse(text)
+                .map(Self::Handout)
+                .map_err(|_| "it must be redirect, link, linkObject or content"),
+        }
+    }
+
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Redirect => "redirect",
+            Self::Handout(format) => format.as_str(),
+        }
+    }
+
+    pub(super) fn with_content(self) -> bool {
+        self == Self::Handout(HandoutFormat::Content)
+    }
+
+    pub(super) fn answer(self, handout: Handout, replayed: bool) -> Response {
+        let mut answer = match self {
+            Self::Redirect => {
+                let link = HeaderValue::try_from(handout.link).expect("a link is ASCII");
+                no_store((StatusCode::FOUND, [(header::LOCATION, link)]))
+            }
+            Self::Handout(HandoutFormat::LinkObject) => {
+                no_store(error::json(StatusCode::OK, &handout.plain_link_object()))
+            }
+            Self::Handout(format) => HandoutAnswer { handout, format, replayed: false }.into_response(),
+        };
+        if replayed {
+            mark_replayed(&mut answer);
+        }
+        answer
     }
 }
 

@@ -41,9 +41,18 @@ impl<'a> Parameters<'a> {
     /// Tags in every spelling that such clients have: `tags=a,b`, `tags=a&tags=b`, `tags[]=a`, `tags[0]=a`; and the
     /// rule that joins them.
     pub(super) fn selector(&self, default: Rule) -> Result<Selector, NmpError> {
+        self.selector_of("tags", is_tags, default)
+    }
+
+    /// The same where the contract calls them `label` or `tag`.
+    pub(super) fn labels(&self, default: Rule) -> Result<Selector, NmpError> {
+        self.selector_of("label", |name| matches!(name, "label" | "tag") || is_tags(name), default)
+    }
+
+    fn selector_of(&self, usual: &str, is_tags: impl Fn(&str) -> bool, default: Rule) -> Result<Selector, NmpError> {
         let rule = self.read("tagRule", Rule::parse)?.unwrap_or(default);
         let given = || self.0.iter().filter(|(name, _)| is_tags(name));
-        let spelling = given().next().map_or("tags", |(name, _)| name);
+        let spelling = given().next().map_or(usual, |(name, _)| name);
         Selector::parse(given().map(|(_, value)| &**value), rule).map_err(|error| match error {
             SelectorError::Empty => NmpError::MissingParameter(spelling.into()),
             wrong => NmpError::InvalidParameter(spelling.into(), wrong.to_string()),

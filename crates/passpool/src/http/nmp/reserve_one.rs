@@ -84,7 +84,7 @@ impl ReserveOne {
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, NmpError> {
+pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, NmpError> {
     let invalid = |wrong: &str| NmpError::InvalidParameter("Idempotency-Key".into(), wrong.into());
     let mut sent = headers.get_all(IDEMPOTENCY_KEY).iter();
     let Some(first) = sent.next() else { return Ok(None) };

@@ -54,13 +54,8 @@ fn by_signature(message: &Value, signature: &Value, id: PassportId, now: Timesta
     signer.map(Shown::Signer).ok_or(RpcError::Unauthorized)
 }
 
-/// A number, or the digits of one: the one client writes it so, the other so.
 fn passport(id: Option<&Value>) -> Option<PassportId> {
-    match id? {
-        Value::Number(id) => id.as_u64().and_then(|id| PassportId::new(id).ok()),
-        Value::String(id) => PassportId::parse(id).ok(),
-        _ => None,
-    }
+    PassportId::from_json(id?).ok()
 }
 
 fn timestamp(timestamp: Option<&Value>) -> Option<i64> {
