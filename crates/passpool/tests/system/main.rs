@@ -1,8 +1,9 @@
 //! The program as its users meet it: real processes, real HTTP, real files.
 //!
-//! Each module but the first four is a chapter of stories. They run the program that Cargo built beside them and know
+//! Each module but the first five is a chapter of stories. They run the program that Cargo built beside them and know
 //! nothing of its inside, but for the few that damage the database's file by hand.
 
+mod browser;
 mod client;
 mod process;
 mod shop;
@@ -29,6 +30,7 @@ mod locked;
 mod opening;
 mod parameters;
 mod peers;
+mod phone;
 mod racing;
 mod reset;
 mod secrets;
