@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use passpool_core::{
-    AccessToken, ClaimMessage, Link, LinkBase, Network, Passphrase, PassphraseError, PassportId, Scope, Signature,
-    Timestamp, WalletAddress,
+    AccessToken, ClaimMessage, Content, Imprint, Link, LinkBase, Network, Passphrase, PassphraseError, PassportId,
+    Scope, Signature, Timestamp, WalletAddress,
 };
 use serde_json::Value;
 
@@ -222,6 +222,19 @@ fn a_gateways_client_signs_as_the_passphrase() {
     let signature = Signature::parse(shown["signature"].as_str().unwrap()).unwrap();
     let signer = signature.signer(shown["message"].as_str().unwrap().as_bytes()).unwrap();
     assert_eq!(signer.to_string(), vectors["recovered"].as_str().unwrap());
+}
+
+#[test]
+fn a_contents_imprint_is_the_one_that_wallets_compute() {
+    let vectors = vectors("imprints.json");
+    let cases = list(&vectors, "own");
+    let mut computed = 0;
+    for case in cases {
+        let imprint = Imprint::of(&Content::parse(&case["content"].to_string()).unwrap());
+        assert_eq!(imprint.unwrap().to_string(), case["imprint"].as_str().unwrap(), "{}", case["content"]);
+        computed += 1;
+    }
+    assert_eq!(computed, 4);
 }
 
 #[test]

@@ -20,8 +20,21 @@ const questions = {
     new ArianeePrivacyGatewayClient(Core.fromPassPhrase(passphrase)).certificateRead(url, { certificateId, passphrase }),
   readWithWallet: (url, certificateId, privateKey) =>
     new ArianeePrivacyGatewayClient(Core.fromPrivateKey(privateKey)).certificateRead(url, { certificateId }),
-  calculateImprint: (content, schema) =>
-    calculateImprint(JSON.parse(content), async () => ({ ok: true, json: async () => JSON.parse(schema) })),
+  // With a schema of these fields, in the spelling of passpool's core: names, and in brackets those of a list's objects.
+  calculateImprint: (content, fields) => {
+    const words = fields.match(/[^\s[\]]+|\[|\]/g);
+    const object = () => {
+      const properties = {};
+      let last;
+      for (let word = words.shift(); word && word !== "]"; word = words.shift()) {
+        if (word === "[") properties[last] = { type: "array", items: object() };
+        else properties[(last = word)] = { type: "string" };
+      }
+      return { type: "object", properties };
+    };
+    const schema = object();
+    return calculateImprint(JSON.parse(content), async () => ({ ok: true, status: 200, json: async () => schema }));
+  },
 };
 
 const [question, ...given] = process.argv.slice(2);

@@ -2,7 +2,8 @@
 
 use std::process::Command;
 
-use serde_json::Value;
+use passpool_core::{CertificateSchema, Content, Imprint};
+use serde_json::{Value, json};
 
 use crate::{
     client::Given,
@@ -26,6 +27,40 @@ pub(crate) fn peer(question: &str, arguments: &[&str]) -> Answer {
     match answer.get_mut("answer") {
         Some(answer) => Ok(answer.take()),
         None => Err(answer["error"].as_str().expect("an error").to_owned()),
+    }
+}
+
+/// A content in which everything that can be told apart occurs.
+fn rich(schema: CertificateSchema) -> Value {
+    let items: Vec<Value> =
+        (0..12).map(|n| json!({"type": "t", "value": n, "url": format!("https://x/{n}")})).collect();
+    json!({
+        "$schema": schema.url(), "name": "Chrono \u{e9}\u{1f552}", "description": "", "sku": 1.50, "gtin": null,
+        "model": true, "not in the schema": [1], "medias": items, "serialnumber": [{"value": "SN-1", "type": "s"}],
+        "attributes": [], "size": [{}], "materials": [{"material": "gold", "pourcentage": "80"}, {"value": 1e21}],
+        "i18n": [
+            {"language": "fr-FR", "description": "Une montre", "subDescription": [{"order": 2, "content": "c"}]},
+            {"language": "de-DE", "externalContents": [{"url": "https://a"}, {"url": "https://b", "order": 0.5}]},
+        ],
+        "transparencyItems": [{"title": "T", "medias": [{"url": "https://m"}], "externalContents": []}],
+    })
+}
+
+#[test]
+fn arianees_sdk_computes_our_imprints() {
+    let core = |content: &Value| Imprint::of(&Content::parse(&content.to_string()).unwrap()).unwrap().to_string();
+    for schema in CertificateSchema::ALL {
+        let whole = rich(schema);
+        for field in whole.as_object().unwrap().keys().filter(|field| *field != "$schema") {
+            let mut less = whole.clone();
+            less.as_object_mut().unwrap().remove(field);
+            if field.starts_with(['m', 'i']) {
+                let theirs = peer("calculateImprint", &[&less.to_string(), schema.fields()]).unwrap();
+                assert_eq!(theirs, core(&less), "without {field}");
+            }
+        }
+        let theirs = peer("calculateImprint", &[&whole.to_string(), schema.fields()]).unwrap();
+        assert_eq!(theirs, core(&whole));
     }
 }
 
