@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use crate::shop::Shop;
+use serde_json::json;
+
+use crate::{client::Given, peers::peer, shop::Shop};
 
 /// A text as a dump shows it where it is bytes.
 fn hex(text: &str) -> String {
@@ -74,4 +76,81 @@ fn a_stolen_database_without_its_secret_opens_nothing() {
     fs::write(stolen.secret(), [7; 32]).unwrap();
     stolen.refused(1, &["export", "out.csv", "--with-passphrases"], &["shop.db.secret"]);
     stolen.refused(1, &["reserve", "--tags", "vip"], &["shop.db.secret"]);
+}
+
+const ALICE: &str = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
+/// Of the wallet `ALICE`, good until 2100.
+const TOKEN: &str = "eyJ0eXAiOiJKV1QiLCJhbGciOiJzZWNwMjU2azEifQ==.eyJpc3MiOiIweDcwOTk3OTcwQzUxODEyZGMzQTAxMEM3ZDAxYjUwZTBkMTdkYzc5QzgiLCJzdWIiOiJ3YWxsZXQiLCJleHAiOjQxMDI0NDQ4MDAsImlhdCI6MTcwMDAwMDAwMH0=.0x5315d91d42ff9191e5c99276bf5ad487501ead8cf57b58bd83cb57d71122ff1127a7a27310ddc82be494f134b6c43f660a18d2824afc5e60990d5f23fa36c1741b";
+
+#[test]
+fn whoever_opens_claims_and_visits_leaves_no_secret_either() {
+    let shop = Shop::empty();
+    let lines: Vec<String> = (1..9).map(|id| format!("{id},sesame-open-{id}x,code,")).collect();
+    shop.import(&lines.iter().map(String::as_str).collect::<Vec<_>>());
+    shop.create(5, "expo");
+    shop.done(&["kiosk", "add", "expo", "--tag", "expo"]);
+    let key = shop.key("crm", "admin");
+    let server = shop.serve_with(&["--log", "trace", "--trusted-proxy", "127.0.0.1"]);
+    let client = || server.client(&key);
+    let stranger = || server.stranger().with("x-forwarded-for", b"198.51.100.77");
+    for _ in 0..8 {
+        assert_eq!(client().reserve("tags=code&format=link").status, 200);
+    }
+    let mut secrets: Vec<String> = (1..9).map(|id| format!("sesame-open-{id}x")).collect();
+    // The page, its data, its claim, and a claim of a page that is no longer good.
+    let page = stranger().get("/1,sesame-open-1x");
+    let claimed = stranger().press(&page, "/1,sesame-open-1x", &[("owner", ALICE)]);
+    assert_eq!(claimed.status, 303);
+    secrets.push(claimed.header("set-cookie").unwrap().split(['=', ';']).nth(1).unwrap().to_owned());
+    assert_eq!(stranger().press(&page, "/1,sesame-open-1x", &[("owner", &ALICE.to_uppercase()[..40])]).status, 404);
+    assert_eq!(stranger().with("accept", b"application/json").get("/2,sesame-open-2x").status, 200);
+    assert_eq!(stranger().head("/proof/3,sesame-open-3x").status, 200);
+    assert_eq!(stranger().get("/4,sesame-shut-4x?utm=sesame-in-a-query").status, 404);
+    // By signature, by the brand, through the gateway.
+    let given = Given { id: 4, passphrase: "sesame-open-4x".into() };
+    let signature = peer("signClaim", &[&given.passphrase, "4", ALICE]).unwrap().as_str().unwrap().to_owned();
+    let claim = json!({"passport_id": 4, "new_owner": ALICE, "signature": signature});
+    assert_eq!(stranger().post_json("/v1/claims", &claim).status, 200);
+    let transfer = json!({"tokenId": 5, "passphrase": "sesame-open-5x", "address": ALICE});
+    assert_eq!(client().post_json("/deferred/verify", &transfer).status, 200);
+    assert_eq!(client().post_json("/deferred/transfer", &transfer).status, 200);
+    let wrong = json!({"tokenId": 6, "passphrase": "sesame,open", "address": ALICE});
+    assert_eq!(client().post_json("/deferred/transfer", &wrong).status, 400);
+    let url = format!("http://{}/rpc", server.host());
+    assert!(peer("readWithPassphrase", &[&url, "6", "sesame-open-6x"]).is_ok());
+    let bearer = json!({"certificateId": 4, "authentification": {"bearer": TOKEN}});
+    let call = json!({"jsonrpc": "2.0", "id": 1, "method": "certificate.read", "params": bearer});
+    assert_eq!(stranger().post_json("/rpc", &call).json()["result"], json!({}));
+    // A new link, one that the brand chose, an airdrop, and a kiosk by its page and by the NMP's path.
+    let link = client().post_json("/api/createCertificateRequestOwnershipLink", &json!([7]));
+    secrets.push(link.json()["passphrase"].as_str().unwrap().to_owned());
+    let chosen = json!([8, "chosen-by-brand"]);
+    assert_eq!(client().post_json("/api/createCertificateRequestOwnershipLink", &chosen).status, 200);
+    let airdrop = "/api/certificate/one2Many/forceTransfer/v2?label=expo&format=linkObject";
+    let dropped = client().get_with(airdrop, &json!([ALICE]));
+    secrets.push(dropped.json()["passphrase"].as_str().unwrap().to_owned());
+    let kiosk = stranger().get("/k/expo");
+    let visitor = kiosk.header("set-cookie").unwrap().split(['=', ';']).nth(1).unwrap().to_owned();
+    let taken =
+        stranger().with("cookie", format!("passpool_visitor={visitor}").as_bytes()).press(&kiosk, "/k/expo", &[]);
+    secrets.push(taken.header("location").unwrap().split(',').nth(1).unwrap().to_owned());
+    let token = TOKEN.replace('=', "%3D");
+    let many = stranger().get(&format!("/api/certificate/one2Many/v3?tag=expo&format=link&arianeeAccessToken={token}"));
+    secrets.push(many.body.split(',').nth(1).unwrap().to_owned());
+    assert_eq!(client().post_json("/api/recoverCertificate", &json!([4])).status, 200);
+    assert_eq!(client().post_json("/v1/passports/8/withdraw", &json!({})).status, 200);
+    let ended = server.stop();
+    assert_eq!(ended.code, Some(0));
+    let log = ended.stderr;
+    assert!(log.contains("/{link}"), "the routes are named by their patterns: {log}");
+    let dump = shop.sql(".dump").to_lowercase();
+    let others = ["sesame-shut-4x", "sesame-in-a-query", "sesame,open", "chosen-by-brand", "198.51.100.77"];
+    secrets.extend(others.map(str::to_owned));
+    secrets.extend([key, visitor, signature, token, TOKEN.to_owned()]);
+    for secret in &secrets {
+        assert!(secret.len() > 8, "{secret:?} is found by chance");
+        assert!(!log.contains(secret.as_str()), "the log holds {secret}");
+        let secret = secret.to_lowercase();
+        assert!(!dump.contains(&secret) && !dump.contains(&hex(&secret)), "the database holds {secret}");
+    }
 }
