@@ -223,15 +223,33 @@ fn failed(error: StoreError, wants_data: bool, headers: &HeaderMap) -> Response 
     let passes = matches!(&error, StoreError::Fault(fault) if Fault::passes(fault));
     let status = if passes { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::INTERNAL_SERVER_ERROR };
     let words = Words::of(&Preferred::of(headers));
-    let mut answer = page::answer(status, &NoticePage { words, title: words.passport, text: words.busy, moment: None });
+    let page = NoticePage { words, title: words.passport, text: words.busy, moment: None };
+    let mut answer = page::answer(status, &page);
     answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     answer
 }
 
+/// To somebody whose address has asked for too much.
+pub(super) fn crowded(headers: &HeaderMap, seconds: u64) -> Response {
+    let words = Words::of(&Preferred::of(headers));
+    let page = NoticePage { words, title: words.passport, text: words.crowded, moment: None };
+    let mut answer = page::answer(StatusCode::TOO_MANY_REQUESTS, &page);
+    answer.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    answer
+}
+
+/// True if a person's browser asks.
+pub(super) fn wants_page(headers: &HeaderMap) -> bool {
+    accepted(headers).contains("text/html")
+}
+
 /// True if JSON is asked for and no page.
 fn wants_data(headers: &HeaderMap) -> bool {
-    let accepted = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
-    accepted.contains("application/json") && !accepted.contains("text/html")
+    accepted(headers).contains("application/json") && !wants_page(headers)
+}
+
+fn accepted(headers: &HeaderMap) -> &str {
+    headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default()
 }
 
 /// The link that the path spells. A comma may come escaped: some mail programs do that.

@@ -17,7 +17,7 @@ use axum::{
 };
 use passpool_core::Timestamp;
 
-use super::{address::VisitorAddress, caller::caller, nmp, problem::Problem};
+use super::{address::VisitorAddress, caller::caller, holder, nmp, problem::Problem};
 use crate::app::App;
 
 /// 1,200 a minute, 600 at once: a venue is one address.
@@ -42,9 +42,12 @@ pub(super) async fn by_address(State(app): State<App>, mut request: Request, nex
         return next.run(request).await;
     }
     if let Err(seconds) = app.limits.admit(address, app.clock.now()) {
-        return match nmp::speaks(request.uri().path()) {
-            true => nmp::too_many_requests(seconds),
-            false => Problem::TooManyRequests(seconds).into_response(),
+        return if nmp::speaks(request.uri().path()) {
+            nmp::too_many_requests(seconds)
+        } else if holder::wants_page(request.headers()) {
+            holder::crowded(request.headers(), seconds)
+        } else {
+            Problem::TooManyRequests(seconds).into_response()
         };
     }
     let answer = next.run(request).await;

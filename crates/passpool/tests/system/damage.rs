@@ -1,5 +1,7 @@
 //! Damage done by hand: `check` finds it, and names the place.
 
+use serde_json::json;
+
 use crate::{shop::Shop, watch::rounds};
 
 /// A shop with a little history: passports made and imported, reserved, and one that came back.
@@ -89,6 +91,69 @@ fn every_other_contradiction_is_found() {
         "UPDATE journal SET seq = seq + 1 WHERE seq = (SELECT max(seq) FROM journal)",
         // Nobody is left who could repair anything.
         "DELETE FROM user",
+    ] {
+        assert_found(&shop, statement);
+    }
+}
+
+/// A shop in which links were looked at, claimed and transferred, and a kiosk has a visitor.
+fn lived_in() -> Shop {
+    const ALICE: &str = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
+    let shop = Shop::empty();
+    shop.import(&[
+        "1,sesameopen1x,vip,",
+        "2,sesameopen2x,vip,",
+        "3,sesameopen3x,vip,",
+        "4,,expo,",
+        "5,,expo,",
+        "6,,gone,",
+    ]);
+    shop.done(&["reserve", "--tags", "vip", "--count", "3"]);
+    shop.done(&["kiosk", "add", "expo", "--tag", "expo"]);
+    let key = shop.key("crm", "certCreate");
+    let server = shop.serve_with(&["--settle-delay", "14m"]);
+    assert_eq!(server.stranger().head("/1,sesameopen1x").status, 200);
+    for link in ["/1,sesameopen1x", "/2,sesameopen2x"] {
+        let page = server.stranger().get(link);
+        assert_eq!(server.stranger().press(&page, link, &[("owner", ALICE)]).status, 303);
+    }
+    let transfer = json!({"tokenId": 3, "passphrase": "sesameopen3x", "address": ALICE});
+    assert_eq!(server.client(&key).post_json("/deferred/transfer", &transfer).status, 200);
+    let kiosk = server.stranger().get("/k/expo");
+    assert_eq!(server.stranger().press(&kiosk, "/k/expo", &[]).status, 303);
+    assert_eq!(server.stop().code, Some(0));
+    shop.done(&["recover", "2"]);
+    shop.done(&["withdraw", "6"]);
+    shop.check();
+    shop
+}
+
+#[test]
+fn what_happened_to_a_link_cannot_be_made_unhappened() {
+    let shop = lived_in();
+    let kinds = shop.sql("SELECT group_concat(DISTINCT kind) FROM journal");
+    for kind in ["previewed", "scanned", "claimed", "transferred", "recovered", "withdrawn"] {
+        assert!(kinds.contains(kind), "{kinds}");
+    }
+    for seq in shop.sql("SELECT seq FROM journal ORDER BY seq").lines() {
+        assert_found(&shop, &format!("DELETE FROM journal WHERE seq = {seq}"));
+    }
+    for statement in [
+        "UPDATE passport SET owner = NULL WHERE state = 4",
+        "UPDATE passport SET owner = zeroblob(19) WHERE state = 4",
+        "UPDATE passport SET settle_by = NULL WHERE state = 3",
+        "UPDATE passport SET state = 4, settle_by = NULL WHERE state = 3",
+        "UPDATE passport SET state = 0 WHERE state = 5",
+        "UPDATE passport SET kiosk = NULL WHERE kiosk IS NOT NULL",
+        "UPDATE passport SET kiosk = 9 WHERE kiosk IS NOT NULL",
+        "DELETE FROM visit",
+        "INSERT INTO visit SELECT seq, 1, x'00', NULL FROM passport WHERE state = 0",
+        "INSERT INTO visit VALUES (99, 1, x'00', NULL)",
+        "UPDATE visit SET kiosk = 9",
+        "UPDATE kiosk SET tags = ''",
+        "UPDATE kiosk SET rule = 'xor'",
+        "UPDATE kiosk SET hold = 0",
+        "DELETE FROM kiosk",
     ] {
         assert_found(&shop, statement);
     }

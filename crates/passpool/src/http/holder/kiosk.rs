@@ -6,7 +6,7 @@ use axum::{
         Path, State,
         rejection::{FormRejection, PathRejection},
     },
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Redirect, Response},
     routing::get,
 };
@@ -15,7 +15,7 @@ use passpool_store::{Door, Given, StoreError};
 use serde::Deserialize;
 
 use super::{
-    failed,
+    crowded, failed,
     language::Preferred,
     origin,
     page::{self, KioskPage, Moment, NoticePage},
@@ -86,7 +86,7 @@ async fn take(
                 Err(error) => return failed(passpool_store::Fault::Damaged(error.to_string()).into(), false, &headers),
             }
         }
-        Err(StoreError::Refusal(refusal)) => refused(&refusal, words),
+        Err(StoreError::Refusal(refusal)) => refused(&refusal, words, &headers),
         Err(error) => return failed(error, false, &headers),
     };
     browser.greet(answer)
@@ -98,18 +98,14 @@ fn lead_to(handout: &Handout) -> Response {
     (headers, Redirect::to(&handout.path)).into_response()
 }
 
-fn refused(refusal: &Refusal, words: &'static Words) -> Response {
+fn refused(refusal: &Refusal, words: &'static Words, headers: &HeaderMap) -> Response {
     match refusal {
         Refusal::PoolShort { .. } => notice(StatusCode::CONFLICT, words, words.empty, words.empty_why, None),
         Refusal::KioskClosed => notice(StatusCode::CONFLICT, words, words.closed, words.closed_why, None),
         Refusal::KioskNotYetOpen { opens } => {
             notice(StatusCode::CONFLICT, words, words.not_yet, words.not_yet_why, Moment::of(*opens))
         }
-        Refusal::TooManyHeld => {
-            let mut answer = notice(StatusCode::TOO_MANY_REQUESTS, words, words.passport, words.crowded, None);
-            answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("60"));
-            answer
-        }
+        Refusal::TooManyHeld => crowded(headers, 60),
         _ => nowhere(words),
     }
 }
