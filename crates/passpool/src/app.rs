@@ -2,7 +2,7 @@
 
 use std::{ops::Deref, sync::Arc};
 
-use crate::{callers::Callers, http::Limits, shop::Shop};
+use crate::{callers::Callers, limits::Limits, shop::Shop};
 
 /// The shop, who is known to call it, and what strangers have used. Cheap to clone.
 #[derive(Clone)]

@@ -1,9 +1,9 @@
 //! HTTP: the paths, and the layers that every request walks through.
 
-mod address;
 mod caller;
 mod claims;
 mod cors;
+mod failed;
 mod health;
 mod holder;
 mod kiosk_visitor;
@@ -15,9 +15,6 @@ mod request_id;
 mod rpc;
 
 use std::time::Duration;
-
-pub use address::{TrustedProxies, TrustedProxy, TrustedProxyError};
-pub(crate) use limit::Limits;
 
 use axum::{
     Router,

@@ -1,5 +1,6 @@
 //! Passpool: hands out digital passports from a pool, each exactly once.
 
+mod address;
 mod app;
 mod callers;
 pub mod cli;
@@ -10,6 +11,7 @@ mod exchange;
 mod filling;
 mod handout;
 pub mod http;
+mod limits;
 mod logs;
 pub mod output;
 pub mod serve;

@@ -6,8 +6,8 @@ use passpool_core::{LinkBase, Rule, Secret, WholeSeconds};
 use passpool_store::{LinkSettings, Store};
 
 use crate::{
+    address::TrustedProxies,
     clock::{Clock, Entropy},
-    http::TrustedProxies,
 };
 
 pub struct Shop {

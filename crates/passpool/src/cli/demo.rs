@@ -17,10 +17,10 @@ use super::{
     serve::{base_of, bind, cannot_listen, tell_address},
 };
 use crate::{
+    address::TrustedProxies,
     clock::random,
     database::{Place, with_suffix},
     handout::Handout,
-    http::TrustedProxies,
     logs::LogFlags,
     serve::{EndSignals, serve},
     shop::Shop,

@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 
 use super::{Surroundings, span::parse_span};
 use crate::{
-    http::TrustedProxy,
+    address::TrustedProxy,
     logs::LogFlags,
     serve::{EndSignals, serve},
     shop::Shop,

@@ -33,7 +33,7 @@ use self::{
     page::{Moment, NoticePage, PassportPage, View},
     words::Words,
 };
-use super::{cors, limit::Failed, problem::Problem};
+use super::{cors, failed::Failed, problem::Problem};
 use crate::app::App;
 
 pub(super) fn routes() -> Router<App> {

@@ -7,11 +7,8 @@ use axum::{
 use passpool_core::{HandOutSeed, KioskVisitor, Purpose};
 use passpool_store::{AddressDigest, Door, Given, StoreError, Visit};
 
-use super::{
-    address::VisitorAddress,
-    holder::{cookie, ticket},
-};
-use crate::{app::App, clock::random};
+use super::holder::{cookie, ticket};
+use crate::{address::VisitorAddress, app::App, clock::random};
 
 const COOKIE: &str = "passpool_visitor";
 /// How many passports that nobody has claimed one address may hold: a venue is one address.

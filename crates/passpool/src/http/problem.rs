@@ -9,7 +9,7 @@ use passpool_core::{Refusal, Right, Untransferable};
 use passpool_store::{Fault, StoreError};
 use serde::Serialize;
 
-use super::limit::Failed;
+use super::failed::Failed;
 
 #[derive(Debug)]
 pub(super) enum Problem {

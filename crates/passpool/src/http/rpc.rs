@@ -21,7 +21,7 @@ use self::{
     authentication::Authentication,
     envelope::{Call, Envelope, Reply, RpcError},
 };
-use super::{cors, limit::Failed};
+use super::{cors, failed::Failed};
 use crate::app::App;
 
 pub(super) fn routes() -> Router<App> {

@@ -224,9 +224,9 @@ fn what_leads_nowhere_is_told_in_the_shape_of_its_paths() {
     let nothing = r#"{"type":"/problems/no-such-path","title":"There is nothing here","status":404}"#;
     check(Method::GET, "/", (404, problem, nothing), None);
     check(Method::GET, "/v1/nothing", (404, problem, nothing), None);
-    check(Method::DELETE, "/7,sesame", (404, problem, nothing), None);
     let method = r#"{"type":"/problems/wrong-method","title":"This path takes no such method","status":405}"#;
     check(Method::POST, "/healthz", (405, problem, method), Some("GET,HEAD"));
+    check(Method::DELETE, "/7,sesame", (405, problem, method), Some("GET,HEAD,POST,OPTIONS"));
     let shape = r#"{"message":"Method Not Allowed"}"#;
     check(Method::POST, RESERVE, (405, JSON.unwrap(), shape), Some("GET,HEAD"));
 }

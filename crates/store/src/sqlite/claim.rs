@@ -4,10 +4,10 @@ use passpool_core::{Actor, Event, LinkKey, Refusal, State};
 use rusqlite::Connection;
 
 use super::{
-    kiosk,
     ledger::{Change, Ledger},
     opening::{opens, prove, refuse_dead},
     passport::PassportRow,
+    visit,
 };
 use crate::{Claim, StoreError};
 
@@ -36,7 +36,7 @@ pub(super) fn claim(ledger: &mut Ledger, wish: &Claim, key: &LinkKey) -> Result<
     if was.state.link_key(wish.now).as_ref() != Some(key) {
         return Err(Refusal::LinkDead.into());
     }
-    kiosk::may_own_another(&ledger.db, &was.state, wish.owner)?;
+    visit::may_own_another(&ledger.db, &was.state, wish.owner)?;
     let becomes = was.with(was.state.clone().claim(wish.owner, wish.now)?);
     let change = Change { event: Event::Claimed, by: &Actor::Wallet(wish.owner), at: wish.now };
     Ok(ledger.change(&was, &becomes, change, "")?)

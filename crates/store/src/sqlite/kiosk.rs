@@ -2,7 +2,7 @@
 
 use passpool_core::{
     Actor, Event, HandedOut, Hours, Kiosk, KioskId, KioskName, KioskVisitor, Refusal, Rule, SecretId, Selector, State,
-    Tag, Terms, Timestamp, WalletAddress, WholeSeconds,
+    Tag, Terms, Timestamp, WholeSeconds,
 };
 use rusqlite::{Connection, ErrorCode, Row, params};
 
@@ -70,15 +70,6 @@ pub(super) fn list(db: &Connection, now: Timestamp) -> Result<Vec<KioskInfo>, Fa
     all(db)?.iter().map(count).collect()
 }
 
-/// Whether this wallet may own one more passport of the kiosk that gave this one, if one did.
-pub(super) fn may_own_another(db: &Connection, state: &State, wallet: WalletAddress) -> Result<(), StoreError> {
-    let Some(kiosk) = state.hand_out().and_then(|hand_out| hand_out.kiosk) else { return Ok(()) };
-    let sql = "SELECT per_visitor FROM kiosk WHERE id = ?";
-    let per_visitor: u64 = db.prepare_cached(sql)?.query_row([kiosk.0], |row| row.get(0))?;
-    let owned = owned_by(db, kiosk, wallet)?.len() as u64;
-    if owned < per_visitor { Ok(()) } else { Err(Refusal::WalletServed.into()) }
-}
-
 /// The kiosk behind a door, open at this moment.
 pub(super) fn enter(db: &Connection, door: &Door, now: Timestamp) -> Result<(KioskId, Kiosk), StoreError> {
     match door {
@@ -111,7 +102,7 @@ pub(super) fn visit(ledger: &mut Ledger, wish: &Visit) -> Result<Given, StoreErr
 fn given_before(ledger: &Ledger, id: KioskId, kiosk: &Kiosk, wish: &Visit) -> Result<Option<Given>, StoreError> {
     let mut seqs = visit::of(&ledger.db, id, wish.visitor)?;
     if let KioskVisitor::Wallet(wallet) = wish.visitor {
-        seqs.extend(owned_by(&ledger.db, id, wallet)?);
+        seqs.extend(visit::owned_by(&ledger.db, id, wallet)?);
         seqs.sort_unstable();
         seqs.dedup();
     }
@@ -188,14 +179,6 @@ fn show(ledger: &Ledger, row: &PassportRow, with_content: bool) -> Result<Handed
     let hand_out = row.state.hand_out().ok_or_else(|| Fault::Damaged(format!("passport {} is nobody's", row.id)))?;
     let content = with_content.then(|| content::of(&ledger.db, row.content)).transpose()?;
     Ok(HandedOut { passport: row.id, key: hand_out.key.clone(), content })
-}
-
-/// The seqs of the kiosk's passports that belong to this wallet, or are on their way to it.
-fn owned_by(db: &Connection, kiosk: KioskId, wallet: WalletAddress) -> Result<Vec<u64>, Fault> {
-    let sql = "SELECT seq FROM passport INDEXED BY passport_kiosk WHERE kiosk = ? AND owner = ?";
-    let mut statement = db.prepare_cached(sql)?;
-    let seqs = statement.query_map(params![kiosk.0, wallet.as_bytes()], |row| row.get(0))?;
-    Ok(seqs.collect::<Result<_, _>>()?)
 }
 
 fn all(db: &Connection) -> Result<Vec<(KioskId, Kiosk)>, Fault> {

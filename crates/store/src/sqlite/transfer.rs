@@ -6,10 +6,10 @@ use passpool_core::{
 use rusqlite::Connection;
 
 use super::{
-    kiosk,
     ledger::{Change, Ledger},
     opening::opens,
     passport::{PassportRow, columns},
+    visit,
 };
 use crate::{Fault, StoreError, Transfer};
 
@@ -23,7 +23,7 @@ pub(super) fn judge(db: &Connection, wish: &Transfer) -> Result<LinkKey, StoreEr
     if !opens(&wish.proof, row.id, &key)? {
         return Err(refuse(Untransferable::WrongPassphrase).into());
     }
-    kiosk::may_own_another(db, &row.state, wish.to)?;
+    visit::may_own_another(db, &row.state, wish.to)?;
     Ok(key)
 }
 
@@ -34,7 +34,7 @@ pub(super) fn transfer(ledger: &mut Ledger, wish: &Transfer, proven: &LinkKey) -
     if key != *proven {
         return Err(refuse(Untransferable::NoLink).into());
     }
-    kiosk::may_own_another(&ledger.db, &was.state, wish.to)?;
+    visit::may_own_another(&ledger.db, &was.state, wish.to)?;
     let becomes = was.with(was.state.clone().transfer(wish.to, wish.now)?);
     let change = Change { event: Event::Transferred, by: &wish.by, at: wish.now };
     Ok(ledger.change(&was, &becomes, change, &detail(wish.to))?)

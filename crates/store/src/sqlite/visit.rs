@@ -1,10 +1,10 @@
-//! Visits: which visitor of a kiosk has which passport.
+//! Visits: which visitor of a kiosk has which passport, and which wallet has one.
 
-use passpool_core::{KioskId, KioskVisitor, State, Timestamp};
+use passpool_core::{KioskId, KioskVisitor, Refusal, State, Timestamp, WalletAddress};
 use rusqlite::{Connection, params};
 
 use super::passport::PassportRow;
-use crate::{AddressDigest, Fault};
+use crate::{AddressDigest, Fault, StoreError};
 
 /// Writes down who was given this passport.
 pub(super) fn write(
@@ -32,6 +32,23 @@ pub(super) fn count_held(db: &Connection, address: AddressDigest, now: Timestamp
     let sql = "SELECT count(*) FROM visit JOIN passport ON seq = passport \
                WHERE address = ? AND (until IS NULL OR until > ?)";
     Ok(db.prepare_cached(sql)?.query_row(params![address.as_bytes(), now.as_micros()], |row| row.get(0))?)
+}
+
+/// The seqs of the kiosk's passports that belong to this wallet, or are on their way to it.
+pub(super) fn owned_by(db: &Connection, kiosk: KioskId, wallet: WalletAddress) -> Result<Vec<u64>, Fault> {
+    let sql = "SELECT seq FROM passport INDEXED BY passport_kiosk WHERE kiosk = ? AND owner = ?";
+    let mut statement = db.prepare_cached(sql)?;
+    let seqs = statement.query_map(params![kiosk.0, wallet.as_bytes()], |row| row.get(0))?;
+    Ok(seqs.collect::<Result<_, _>>()?)
+}
+
+/// Whether this wallet may own one more passport of the kiosk that gave this one, if one did.
+pub(super) fn may_own_another(db: &Connection, state: &State, wallet: WalletAddress) -> Result<(), StoreError> {
+    let Some(kiosk) = state.hand_out().and_then(|hand_out| hand_out.kiosk) else { return Ok(()) };
+    let sql = "SELECT per_visitor FROM kiosk WHERE id = ?";
+    let per_visitor: u64 = db.prepare_cached(sql)?.query_row([kiosk.0], |row| row.get(0))?;
+    let owned = owned_by(db, kiosk, wallet)?.len() as u64;
+    if owned < per_visitor { Ok(()) } else { Err(Refusal::WalletServed.into()) }
 }
 
 /// Keeps a visit in step with its passport: after a claim its address no longer counts, and when the passport is nobody's

@@ -23,12 +23,10 @@ use super::{
     words::Words,
 };
 use crate::{
+    address::VisitorAddress,
     app::App,
     handout::Handout,
-    http::{
-        address::VisitorAddress,
-        kiosk_visitor::{Browser, visit},
-    },
+    http::kiosk_visitor::{Browser, visit},
 };
 
 pub(super) fn routes() -> Router<App> {

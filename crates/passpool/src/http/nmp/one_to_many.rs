@@ -16,11 +16,11 @@ use passpool_store::{Door, Fault, Given, StoreError, Visitor};
 
 use super::{error::NmpError, format::ManyFormat, no_store, parameters::Parameters, reserve_one::idempotency_key};
 use crate::{
+    address::VisitorAddress,
     app::App,
     clock::random,
     handout::Handout,
     http::{
-        address::VisitorAddress,
         caller::caller,
         holder::visitor::visitor,
         kiosk_visitor::{Browser, visit},

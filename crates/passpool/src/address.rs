@@ -83,10 +83,10 @@ impl TrustedProxies {
 
 /// Where the visitor is who made a request. Every handler of a public path finds it among the request's extensions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct VisitorAddress(IpAddr);
+pub(crate) struct VisitorAddress(IpAddr);
 
 impl VisitorAddress {
-    pub(super) fn of(request: &Request, proxies: &TrustedProxies) -> Self {
+    pub(crate) fn of(request: &Request, proxies: &TrustedProxies) -> Self {
         let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
         // Whoever comes by no connection is nowhere.
         let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(peer)| peer.ip());
@@ -95,7 +95,7 @@ impl VisitorAddress {
 
     /// What is one visitor to a limit. With IPv6 it is the /64: every home is given one at least, and picks from its
     /// 2^64 addresses a new one whenever it likes.
-    pub(super) fn home(self) -> IpAddr {
+    pub(crate) fn home(self) -> IpAddr {
         match self.0 {
             IpAddr::V4(_) => self.0,
             IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),
