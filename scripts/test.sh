@@ -64,7 +64,8 @@ step() {
   end_group
 }
 
-needed=(cc:build-essential chromium:chromium chromedriver:chromium-driver curl:curl node:nodejs npm:npm sqlite3:sqlite3)
+needed=(cc:build-essential chromium:chromium chromedriver:chromium-driver curl:curl node:nodejs npm:npm prlimit:util-linux
+  sqlite3:sqlite3)
 [ -z "$long" ] || needed+=(wrk:wrk)
 install_missing "${needed[@]}"
 install_peers

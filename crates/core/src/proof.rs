@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{HandOutNumber, LinkKey, Passphrase, PassportId, Secret, UnsealError, WalletAddress};
+use crate::{HandOutNumber, LinkKey, Passphrase, PassportId, Secret, SecretId, UnsealError, WalletAddress};
 
 /// What was shown.
 #[derive(Clone, Debug)]
@@ -40,7 +40,7 @@ impl Proof {
     /// Takes the time that [`Proof::opens`] takes, for a passport that has no link: how long an answer took must not
     /// tell which links exist.
     pub fn opens_nothing(&self, passport: PassportId) {
-        _ = std::hint::black_box(self.opens(passport, &LinkKey::Derived(HandOutNumber::new(0))));
+        _ = std::hint::black_box(self.opens(passport, &LinkKey::Derived(HandOutNumber::new(0), SecretId::FIRST)));
     }
 
     /// True if it was shown by whoever owns what this wallet owns.
@@ -69,7 +69,7 @@ mod tests {
     #[test]
     fn a_passphrase_opens_its_link_alone() {
         let secret = Secret::new([7; 32]);
-        let (passport, key) = (PassportId::new(5).unwrap(), LinkKey::Derived(HandOutNumber::new(1)));
+        let (passport, key) = (PassportId::new(5).unwrap(), LinkKey::Derived(HandOutNumber::new(1), SecretId::FIRST));
         let right = secret.passphrase(passport, &key).unwrap();
         let check = |shown: Shown, expected: bool| {
             assert_eq!(Proof::new(shown, secret.clone()).opens(passport, &key), Ok(expected));

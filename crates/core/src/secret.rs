@@ -20,6 +20,7 @@ const BASE_36: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
 /// 32 random bytes that no database holds. Whoever has the database alone opens no passport.
 #[derive(Clone)]
 pub struct Secret {
+    id: SecretId,
     /// The keyed state of HMAC-SHA-256, cloned for each passphrase.
     derive: Hmac<Sha256>,
     seal: XChaCha20Poly1305,
@@ -29,14 +30,19 @@ pub struct Secret {
 impl Secret {
     pub const LENGTH: usize = 32;
 
-    pub fn new(mut bytes: [u8; Self::LENGTH]) -> Self {
+    /// The first secret of a shop, and as yet the only one.
+    pub fn new(bytes: [u8; Self::LENGTH]) -> Self {
+        Self::numbered(SecretId::FIRST, bytes)
+    }
+
+    fn numbered(id: SecretId, mut bytes: [u8; Self::LENGTH]) -> Self {
         let derive = Hmac::<Sha256>::new_from_slice(&bytes).expect("HMAC takes a key of any length");
         bytes.zeroize();
         let mut sealing_key = labelled(&derive, b"passpool seal 1");
         let seal = XChaCha20Poly1305::new(&sealing_key.into());
         sealing_key.zeroize();
         let [a, b, c, d, e, f, g, h, ..] = labelled(&derive, b"passpool fingerprint 1");
-        Self { derive, seal, fingerprint: Fingerprint([a, b, c, d, e, f, g, h]) }
+        Self { id, derive, seal, fingerprint: Fingerprint([a, b, c, d, e, f, g, h]) }
     }
 
     pub fn from_slice(bytes: &[u8]) -> Result<Self, SecretError> {
@@ -48,11 +54,15 @@ impl Secret {
         self.fingerprint
     }
 
-    /// The passphrase under which a passport was handed out.
+    /// The passphrase under which a passport was handed out. A link that was made under another secret is refused: what
+    /// this one would derive opens nothing.
     pub fn passphrase(&self, id: PassportId, key: &LinkKey) -> Result<Passphrase, UnsealError> {
+        if key.secret() != self.id {
+            return Err(UnsealError::OtherSecret { id, under: key.secret().0, has: self.id.0 });
+        }
         match key {
-            LinkKey::Derived(number) => Ok(self.derive(id, *number)),
-            LinkKey::Imported(sealed) => self.unseal(id, sealed),
+            LinkKey::Derived(number, _) => Ok(self.derive(id, *number)),
+            LinkKey::Imported(sealed, _) => self.unseal(id, sealed),
         }
     }
 
@@ -102,11 +112,11 @@ impl Secret {
     }
 
     fn unseal(&self, id: PassportId, sealed: &SealedPassphrase) -> Result<Passphrase, UnsealError> {
-        let (nonce, text) = sealed.0.split_first_chunk::<NONCE_LENGTH>().ok_or(UnsealError { id })?;
+        let (nonce, text) = sealed.0.split_first_chunk::<NONCE_LENGTH>().ok_or(UnsealError::Sealed { id })?;
         let payload = Payload { msg: text, aad: &id.get().to_be_bytes() };
-        let text = self.seal.decrypt(&XNonce::from(*nonce), payload).map_err(|_| UnsealError { id })?;
-        let text = str::from_utf8(&text).map_err(|_| UnsealError { id })?;
-        Passphrase::parse(text).map_err(|_| UnsealError { id })
+        let text = self.seal.decrypt(&XNonce::from(*nonce), payload).map_err(|_| UnsealError::Sealed { id })?;
+        let text = str::from_utf8(&text).map_err(|_| UnsealError::Sealed { id })?;
+        Passphrase::parse(text).map_err(|_| UnsealError::Sealed { id })
     }
 }
 
@@ -198,9 +208,11 @@ pub struct SecretError {
 }
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the sealed passphrase of passport {id} does not open under this secret")]
-pub struct UnsealError {
-    id: PassportId,
+pub enum UnsealError {
+    #[error("the sealed passphrase of passport {id} does not open under this secret")]
+    Sealed { id: PassportId },
+    #[error("the link of passport {id} was made under secret {under}, and this is secret {has}")]
+    OtherSecret { id: PassportId, under: u8, has: u8 },
 }
 
 /// Tells one secret from another and gives nothing of it away: 64 bits of an HMAC under it.
@@ -301,11 +313,19 @@ impl fmt::Debug for SealedPassphrase {
     }
 }
 
-/// What, together with the secret, gives the passphrase of a hand-out.
+/// What, together with the secret that it names, gives the passphrase of a hand-out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LinkKey {
-    Derived(HandOutNumber),
-    Imported(SealedPassphrase),
+    Derived(HandOutNumber, SecretId),
+    Imported(SealedPassphrase, SecretId),
+}
+
+impl LinkKey {
+    pub const fn secret(&self) -> SecretId {
+        match self {
+            Self::Derived(_, secret) | Self::Imported(_, secret) => *secret,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -351,6 +371,21 @@ mod tests {
         assert_ne!(first, derive(1, 1, 2));
     }
 
+    /// A second secret can come into force while links of the first live; neither makes the other's.
+    #[test]
+    fn a_link_needs_the_secret_that_it_names() {
+        let (old, new) = (Secret::new([7; 32]), Secret::numbered(SecretId(2), [8; 32]));
+        let made_by = |secret: &Secret| LinkKey::Derived(HandOutNumber::new(1), secret.id);
+        assert_eq!(old.passphrase(id(5), &made_by(&old)), Ok(old.derive(id(5), HandOutNumber::new(1))));
+        assert_eq!(new.passphrase(id(5), &made_by(&new)), Ok(new.derive(id(5), HandOutNumber::new(1))));
+        let refused = |id, under, has| Err(UnsealError::OtherSecret { id, under, has });
+        assert_eq!(new.passphrase(id(5), &made_by(&old)), refused(id(5), 1, 2));
+        assert_eq!(
+            old.passphrase(id(5), &LinkKey::Imported(SealedPassphrase::from_stored(&[]), new.id)),
+            refused(id(5), 2, 1)
+        );
+    }
+
     #[test]
     fn base_36_takes_the_least_digits_greatest_first() {
         let check = |number: u128, expected: &str| {
@@ -371,9 +406,9 @@ mod tests {
         let secret = Secret::new([7; 32]);
         let passphrase = Passphrase::parse("v6lsj4vhg5dx").unwrap();
         let sealed = secret.seal(id(5), &passphrase, [9; 24]);
-        assert_eq!(secret.passphrase(id(5), &LinkKey::Imported(sealed.clone())), Ok(passphrase));
-        assert_eq!(secret.unseal(id(6), &sealed), Err(UnsealError { id: id(6) }));
-        assert_eq!(Secret::new([8; 32]).unseal(id(5), &sealed), Err(UnsealError { id: id(5) }));
+        assert_eq!(secret.passphrase(id(5), &LinkKey::Imported(sealed.clone(), SecretId::FIRST)), Ok(passphrase));
+        assert_eq!(secret.unseal(id(6), &sealed), Err(UnsealError::Sealed { id: id(6) }));
+        assert_eq!(Secret::new([8; 32]).unseal(id(5), &sealed), Err(UnsealError::Sealed { id: id(5) }));
         assert!(secret.unseal(id(5), &SealedPassphrase::from_stored(&[0; 10])).is_err());
         assert!(!sealed.as_bytes().windows(4).any(|window| window == b"v6ls"));
     }
@@ -392,10 +427,10 @@ mod tests {
         let sealed = secret.seal(id(5), &Passphrase::parse("x").unwrap(), [9; 24]);
         let printed = format!(
             "{secret:?} {:?} {sealed:?} {:?}",
-            LinkKey::Derived(HandOutNumber::new(77)),
+            LinkKey::Derived(HandOutNumber::new(77), SecretId::FIRST),
             HandOutSeed::new([1; 32])
         );
-        assert_eq!(printed, "Secret Derived(HandOutNumber) SealedPassphrase HandOutSeed");
+        assert_eq!(printed, "Secret Derived(HandOutNumber, SecretId(1)) SealedPassphrase HandOutSeed");
     }
 
     #[test]

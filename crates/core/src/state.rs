@@ -45,7 +45,6 @@ pub enum Code {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HandOut {
     pub key: LinkKey,
-    pub secret: SecretId,
     pub at: Timestamp,
     /// When the hold ends by itself, if it does. Opening the link does not lengthen it.
     pub until: Option<Timestamp>,
@@ -313,8 +312,8 @@ impl State {
     fn opened_by_its_link(self, now: Timestamp) -> Result<HandOut, Refusal> {
         match self.as_of(now) {
             Self::Available(Code::Imported(sealed, secret) | Code::Printed(sealed, secret)) => {
-                let key = LinkKey::Imported(sealed);
-                Ok(HandOut { key, secret, at: now, until: None, reservation: None, kiosk: None })
+                let key = LinkKey::Imported(sealed, secret);
+                Ok(HandOut { key, at: now, until: None, reservation: None, kiosk: None })
             }
             Self::Reserved(hand_out) | Self::Scanned(hand_out) => Ok(hand_out),
             _ => Err(Refusal::LinkDead),
@@ -329,13 +328,12 @@ impl State {
 impl Terms {
     fn hand_out(self, code: Code) -> HandOut {
         let Self { number, secret, at, until, reservation, kiosk } = self;
-        let (key, secret) = match code {
-            Code::None => (LinkKey::Derived(number), secret),
-            Code::Imported(sealed, sealed_under) | Code::Printed(sealed, sealed_under) => {
-                (LinkKey::Imported(sealed), sealed_under)
-            }
+        let key = match code {
+            Code::None => LinkKey::Derived(number, secret),
+            // It stays sealed under the secret that was in force when it was imported.
+            Code::Imported(sealed, secret) | Code::Printed(sealed, secret) => LinkKey::Imported(sealed, secret),
         };
-        HandOut { key, secret, at, until, reservation, kiosk }
+        HandOut { key, at, until, reservation, kiosk }
     }
 }
 

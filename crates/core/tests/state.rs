@@ -31,7 +31,7 @@ fn terms(number: u64, at: Timestamp, until: Option<Timestamp>) -> Terms {
 
 fn hand_out(until: Option<Timestamp>) -> HandOut {
     let Terms { number, secret, reservation, .. } = terms(7, NOON, until);
-    HandOut { key: LinkKey::Derived(number), secret, at: NOON, until, reservation, kiosk: Some(KIOSK) }
+    HandOut { key: LinkKey::Derived(number, secret), at: NOON, until, reservation, kiosk: Some(KIOSK) }
 }
 
 fn pending(hand_out: HandOut) -> State {
@@ -297,15 +297,14 @@ fn a_new_link_kills_the_one_before_it() {
     let held = State::Scanned(hand_out(Some(after_noon(10))));
     let key = |state: &State| state.link_key(NOON);
     let again = held.clone().relink(None, terms(8, NOON, None)).unwrap();
-    assert_eq!(key(&again), Some(LinkKey::Derived(HandOutNumber::new(8))));
+    assert_eq!(key(&again), Some(LinkKey::Derived(HandOutNumber::new(8), NEW_SECRET)));
     assert_ne!(key(&again), key(&held));
     let chosen = held.relink(Some(sealed()), terms(8, NOON, None)).unwrap();
-    assert_eq!(key(&chosen), Some(LinkKey::Imported(sealed())));
+    assert_eq!(key(&chosen), Some(LinkKey::Imported(sealed(), NEW_SECRET)));
     // The code that came with an import counts as little as a link.
     let imported = State::Available(Code::Imported(SealedPassphrase::from_stored(&[6; 52]), OLD_SECRET));
     let chosen = imported.relink(Some(sealed()), terms(8, NOON, None)).unwrap();
-    let State::Reserved(HandOut { key, secret, .. }) = chosen else { panic!("{chosen:?} is not reserved") };
-    assert_eq!((key, secret), (LinkKey::Imported(sealed()), NEW_SECRET));
+    assert_eq!(key(&chosen), Some(LinkKey::Imported(sealed(), NEW_SECRET)));
 }
 
 #[test]
@@ -323,18 +322,17 @@ fn why_a_passport_cannot_be_transferred_is_told_in_the_contracts_order() {
     check(State::Reserved(hand_out(Some(NOON))), BOB, Err(Untransferable::NoLink));
     check(State::Reserved(hand_out(None)), BOB, Ok(key.clone()));
     check(State::Scanned(hand_out(None)), BOB, Ok(key));
-    check(State::Available(Code::Printed(sealed(), OLD_SECRET)), BOB, Ok(LinkKey::Imported(sealed())));
+    check(State::Available(Code::Printed(sealed(), OLD_SECRET)), BOB, Ok(LinkKey::Imported(sealed(), OLD_SECRET)));
 }
 
 #[test]
 fn an_imported_code_is_used_up_by_the_first_hand_out() {
     let imported = State::Available(Code::Imported(sealed(), OLD_SECRET));
-    let by_code = HandOut { key: LinkKey::Imported(sealed()), secret: OLD_SECRET, ..hand_out(None) };
+    let by_code = HandOut { key: LinkKey::Imported(sealed(), OLD_SECRET), ..hand_out(None) };
     let reserved = imported.clone().reserve(terms(7, NOON, None)).unwrap();
     assert_eq!(reserved, State::Reserved(by_code.clone()), "sealed under the secret of its import");
     let again = reserved.reset(NOON).unwrap().reserve(terms(9, NOON, None)).unwrap();
-    let State::Reserved(HandOut { key, secret, .. }) = again else { panic!("{again:?} is not reserved") };
-    assert_eq!((key, secret), (LinkKey::Derived(HandOutNumber::new(9)), NEW_SECRET));
+    assert_eq!(again.link_key(NOON), Some(LinkKey::Derived(HandOutNumber::new(9), NEW_SECRET)));
     // Somebody who knows the code from elsewhere is nobody's reservation.
     let found = HandOut { at: after_noon(1), reservation: None, kiosk: None, ..by_code };
     assert_eq!(imported.clone().open(after_noon(1)), Ok(State::Scanned(found.clone())));
@@ -347,7 +345,7 @@ fn a_printed_code_is_passed_over_and_leaves_the_pool_when_it_is_opened() {
     assert_eq!(printed.clone().reserve(terms(7, NOON, None)), Err(Refusal::Printed));
     let opened = printed.open(NOON).unwrap();
     let State::Scanned(hand_out) = &opened else { panic!("{opened:?} is not scanned") };
-    assert_eq!((&hand_out.key, hand_out.secret), (&LinkKey::Imported(sealed()), OLD_SECRET));
+    assert_eq!(hand_out.key, LinkKey::Imported(sealed(), OLD_SECRET));
     // What was printed opens nothing after a reset, so from then on the passport is like any other.
     let reset = opened.reset(NOON).unwrap();
     assert_eq!(reset, State::Available(Code::None));
@@ -381,8 +379,8 @@ fn number_of(state: &State) -> Option<u64> {
         | State::Scanned(hand_out)
         | State::Pending { hand_out, .. }
         | State::Claimed { hand_out, .. } => match &hand_out.key {
-            LinkKey::Derived(number) => Some(number.get()),
-            LinkKey::Imported(_) => None,
+            LinkKey::Derived(number, _) => Some(number.get()),
+            LinkKey::Imported(..) => None,
         },
         State::Available(_) | State::Recovered | State::Withdrawn => None,
     }

@@ -149,14 +149,14 @@ impl Serialize for RawJson<'_> {
 
 #[cfg(test)]
 mod tests {
-    use passpool_core::{HandOutNumber, LinkBase, LinkKey, Network};
+    use passpool_core::{HandOutNumber, LinkBase, LinkKey, Network, SecretId};
 
     use super::*;
 
     fn handout() -> Handout {
         let handed = HandedOut {
             passport: PassportId::new(440_105_186).unwrap(),
-            key: LinkKey::Derived(HandOutNumber::new(1)),
+            key: LinkKey::Derived(HandOutNumber::new(1), SecretId::FIRST),
             content: Some(Content::parse(r#"{"b":1.50,"a":[]}"#).unwrap()),
         };
         let base = LinkBase::parse("https://brand.example").unwrap();

@@ -19,7 +19,8 @@ pub enum StoreError {
 pub enum Fault {
     #[error("another program keeps the database locked")]
     Locked,
-    #[error("the disk is full")]
+    /// Also where a quota or a limit of the process keeps the file from growing: SQLite does not tell those apart.
+    #[error("the disk is full or cannot be written")]
     DiskFull,
     #[error("the store is closed")]
     Closed,

@@ -371,9 +371,10 @@ impl Store for SqliteStore {
     }
 
     async fn close(&self) {
+        // A reader may not tidy the log away, so the writer's connection has to be the last.
+        self.readers.close();
         if let Some(writer) = &self.writer {
             writer.close().await;
         }
-        self.readers.close();
     }
 }

@@ -258,7 +258,8 @@ mod tests {
         let slices = cut(vec![row(1, None), row(2, Some(5))], false).into_iter();
         for passport in slices.flat_map(|mut slice| slice.passports(&codes, &SystemEntropy)) {
             let Code::Imported(sealed, SecretId::FIRST) = passport.code else { panic!("{:?}", passport.code) };
-            let opened = secret.passphrase(passport.id, &passpool_core::LinkKey::Imported(sealed)).unwrap();
+            let opened =
+                secret.passphrase(passport.id, &passpool_core::LinkKey::Imported(sealed, SecretId::FIRST)).unwrap();
             assert_eq!(opened.reveal(), "sesame");
         }
     }

@@ -18,6 +18,7 @@ mod crash;
 mod damage;
 mod deferred;
 mod demo;
+mod full_disk;
 mod gateway;
 mod holds;
 mod idempotency;

@@ -135,6 +135,20 @@ fn what_was_acknowledged_before_the_end_stands_and_nothing_else_is_done() {
 }
 
 #[test]
+fn a_clean_end_leaves_everything_in_the_database_file() {
+    let shop = Shop::with(3, "vip");
+    let key = shop.key("crm", "certCreate");
+    let server = shop.serve();
+    assert_eq!(server.client(&key).reserve("tags=vip&format=link").status, 200);
+    assert_eq!(server.stranger().get("/readyz").status, 200);
+    assert_eq!(server.stop().code, Some(0));
+    for beside in ["shop.db-wal", "shop.db-shm"] {
+        assert!(!shop.folder().join(beside).exists(), "{beside} is left: a copy of the database alone would miss it");
+    }
+    assert_eq!(shop.count("reserved"), 1);
+}
+
+#[test]
 fn a_port_in_use_is_named() {
     let shop = Shop::with(1, "vip");
     let other = Shop::with(1, "vip");

@@ -205,6 +205,11 @@ impl Server {
         self.stranger().with("x-api-key", key.as_bytes())
     }
 
+    /// The number by which the system knows its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     pub(crate) fn log(&self) -> String {
         self.process.log()
     }

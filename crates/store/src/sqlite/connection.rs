@@ -2,7 +2,7 @@
 
 use std::{path::Path, thread, time::Duration};
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig};
+use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig, ffi};
 
 use crate::Fault;
 
@@ -83,10 +83,19 @@ impl From<rusqlite::Error> for Fault {
         match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Locked,
             Some(ErrorCode::DiskFull) => Self::DiskFull,
+            Some(ErrorCode::SystemIoFailure) if is_write_refused(&error) => Self::DiskFull,
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damaged(error.to_string()),
             _ => Self::Database(error.to_string()),
         }
     }
+}
+
+/// True if the system took no more bytes: SQLite calls that a full disk only where the system does.
+fn is_write_refused(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error().map(|error| error.extended_code),
+        Some(ffi::SQLITE_IOERR_WRITE | ffi::SQLITE_IOERR_SHMSIZE)
+    )
 }
 
 impl From<rusqlite::types::FromSqlError> for Fault {
@@ -98,5 +107,28 @@ impl From<rusqlite::types::FromSqlError> for Fault {
 impl From<rusqlite::Error> for crate::StoreError {
     fn from(error: rusqlite::Error) -> Self {
         Self::Fault(error.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_sqlite_says_is_told_apart() {
+        let check = |code: i32, expected: &str| {
+            let fault = Fault::from(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None));
+            assert!(format!("{fault:?}").starts_with(expected), "{code}: {fault:?}");
+        };
+        check(ffi::SQLITE_BUSY, "Locked");
+        check(ffi::SQLITE_BUSY_SNAPSHOT, "Locked");
+        check(ffi::SQLITE_FULL, "DiskFull");
+        check(ffi::SQLITE_IOERR_WRITE, "DiskFull");
+        check(ffi::SQLITE_IOERR_SHMSIZE, "DiskFull");
+        check(ffi::SQLITE_IOERR_READ, "Database");
+        check(ffi::SQLITE_IOERR_FSYNC, "Database");
+        check(ffi::SQLITE_CORRUPT, "Damaged");
+        check(ffi::SQLITE_NOTADB, "Damaged");
+        check(ffi::SQLITE_CONSTRAINT, "Database");
     }
 }

@@ -174,11 +174,11 @@ impl<'a> Columns<'a> {
 
     fn handed_out(hand_out: &'a HandOut) -> Self {
         let (number, sealed) = match &hand_out.key {
-            LinkKey::Derived(number) => (Some(number.get().cast_signed()), None),
-            LinkKey::Imported(sealed) => (None, Some(sealed.as_bytes())),
+            LinkKey::Derived(number, _) => (Some(number.get().cast_signed()), None),
+            LinkKey::Imported(sealed, _) => (None, Some(sealed.as_bytes())),
         };
         Self {
-            secret: Some(hand_out.secret.0),
+            secret: Some(hand_out.key.secret().0),
             number,
             sealed,
             handed_at: Some(hand_out.at.as_micros()),
@@ -227,15 +227,14 @@ fn read_code(row: &Row<'_>) -> rusqlite::Result<Option<Code>> {
 fn read_hand_out(row: &Row<'_>) -> rusqlite::Result<Option<HandOut>> {
     let number = row.get::<_, Option<i64>>(7)?.map(|number| HandOutNumber::new(number.cast_unsigned()));
     let sealed = row.get_ref(8)?.as_blob_or_null()?.map(SealedPassphrase::from_stored);
+    let (Some(secret), Some(at)) = (row.get::<_, Option<u8>>(6)?.map(SecretId), row.get(10)?) else { return Ok(None) };
     let key = match (number, sealed) {
-        (Some(number), None) => LinkKey::Derived(number),
-        (None, Some(sealed)) => LinkKey::Imported(sealed),
+        (Some(number), None) => LinkKey::Derived(number, secret),
+        (None, Some(sealed)) => LinkKey::Imported(sealed, secret),
         _ => return Ok(None),
     };
-    let (Some(secret), Some(at)) = (row.get(6)?, row.get(10)?) else { return Ok(None) };
     Ok(Some(HandOut {
         key,
-        secret: SecretId(secret),
         at: Timestamp::from_micros(at),
         until: row.get::<_, Option<i64>>(11)?.map(Timestamp::from_micros),
         reservation: row.get::<_, Option<[u8; 16]>>(12)?.map(ReservationId::from_stored),

@@ -2,7 +2,7 @@
 
 use std::{
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use rusqlite::Connection;
@@ -16,12 +16,13 @@ const IDLE: usize = 4;
 #[derive(Clone, Debug)]
 pub(super) struct Readers {
     path: PathBuf,
-    idle: Arc<Mutex<Vec<Connection>>>,
+    /// None when the store is closed.
+    idle: Arc<Mutex<Option<Vec<Connection>>>>,
 }
 
 impl Readers {
     pub(super) fn new(path: PathBuf) -> Self {
-        Self { path, idle: Arc::default() }
+        Self { path, idle: Arc::new(Mutex::new(Some(Vec::new()))) }
     }
 
     /// Asks as of one moment of the database.
@@ -34,22 +35,28 @@ impl Readers {
         answer.await.map_err(|error| Fault::Database(error.to_string()))?
     }
 
+    /// From here on nobody is answered. Whoever is being answered closes its connection afterwards.
     pub(super) fn close(&self) {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        *self.idle() = None;
     }
 
     fn ask_here<T>(&self, question: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        let known = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let known = self.idle().as_mut().ok_or(Fault::Closed)?.pop();
         let mut db = match known {
             Some(db) => db,
             None => connection::open_to_read(&self.path)?,
         };
         // Dropping the transaction ends it: there is nothing to commit.
         let answer = question(&*db.transaction()?);
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() < IDLE {
+        if let Some(idle) = &mut *self.idle()
+            && idle.len() < IDLE
+        {
             idle.push(db);
         }
         answer
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Option<Vec<Connection>>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

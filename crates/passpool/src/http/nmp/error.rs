@@ -101,7 +101,7 @@ fn failed(fault: &Fault) -> Response {
     tracing::error!(%fault, "a request failed");
     match fault {
         Fault::Locked => busy("The database is locked by another program"),
-        Fault::DiskFull => busy("The disk is full"),
+        Fault::DiskFull => busy("The disk is full or cannot be written"),
         Fault::Closed => busy("The server is closing"),
         Fault::Damaged(_) | Fault::Database(_) => shape_c(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
     }

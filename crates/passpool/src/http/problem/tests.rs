@@ -117,7 +117,7 @@ async fn faults_tell_no_more_than_whether_to_come_again() {
     ];
     insta::assert_snapshot!(show_all(faults.map(StoreError::from)).await, @r#"
     1 {"type":"/problems/unavailable","title":"Not now","status":503,"detail":"another program keeps the database locked"}
-    1 {"type":"/problems/unavailable","title":"Not now","status":503,"detail":"the disk is full"}
+    1 {"type":"/problems/unavailable","title":"Not now","status":503,"detail":"the disk is full or cannot be written"}
     1 {"type":"/problems/unavailable","title":"Not now","status":503,"detail":"the store is closed"}
     - {"type":"/problems/internal","title":"Internal Server Error","status":500}
     - {"type":"/problems/internal","title":"Internal Server Error","status":500}

@@ -1,0 +1,209 @@
+//! What is SQLite's alone: several stores on one file, a file that is damaged, and the end of a store.
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use passpool_core::{
+    Actor, Code, Content, HandOutSeed, NewPassport, PassportId, Refusal, Reserve, Rule, Secret, Selector, Shortage,
+    Tags, Timestamp,
+};
+use passpool_store::{
+    Create, Fault, ImportBatch, ImportTerms, Intent, OpenError, Reset, ResetScope, Store, StoreError, TagFilter, sqlite,
+};
+use tempfile::TempDir;
+
+const NOON: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
+
+/// A file, and as many stores on it as a story opens.
+struct File {
+    folder: TempDir,
+}
+
+impl File {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("shop.db")
+    }
+
+    fn open(&self) -> Arc<dyn Store> {
+        open(&self.path(), Intent::Write).unwrap()
+    }
+
+    /// Does by hand what no store would.
+    fn damage(&self, sql: &str) {
+        let db = rusqlite::Connection::open(self.path()).unwrap();
+        db.pragma_update(None, "foreign_keys", "OFF").unwrap();
+        db.execute_batch(sql).unwrap();
+    }
+
+    /// The rows of the passports, the pool and the journal.
+    fn dump(&self) -> Vec<String> {
+        let db = rusqlite::Connection::open(self.path()).unwrap();
+        let sql = "SELECT 'passport ' || seq || ' ' || state || ' ' || changed FROM passport \
+                   UNION ALL SELECT 'pool ' || tag || ' ' || chunk || ' ' || hex(bits) FROM pool \
+                   UNION ALL SELECT 'journal ' || seq || ' ' || kind FROM journal";
+        let mut rows = db.prepare(sql).unwrap();
+        rows.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+    }
+}
+
+fn open(path: &Path, intent: Intent) -> Result<Arc<dyn Store>, OpenError> {
+    sqlite::open(path, intent, Some(Secret::new([7; 32]).fingerprint()))
+}
+
+fn terms() -> ImportTerms {
+    ImportTerms { by: Actor::CommandLine, now: NOON, imported: false, skip_known: false }
+}
+
+fn passports(ids: std::ops::Range<u64>, tags: &str) -> Vec<NewPassport> {
+    let passport = |id| NewPassport {
+        id: PassportId::new(id).unwrap(),
+        code: Code::None,
+        tags: Tags::parse_list(tags).unwrap(),
+        content: Content::empty(),
+    };
+    ids.map(passport).collect()
+}
+
+async fn stock(store: &dyn Store, ids: std::ops::Range<u64>, tags: &str) {
+    store.create(Create { passports: passports(ids, tags), terms: terms() }).await.unwrap();
+}
+
+async fn reserve(store: &dyn Store, tags: &str, count: u32, seed: u8) -> Result<Vec<u64>, StoreError> {
+    let wish = Reserve {
+        selector: Selector::parse([tags], Rule::And).unwrap(),
+        count,
+        shortage: Shortage::Refuse,
+        by: Actor::CommandLine,
+        now: NOON,
+        until: None,
+        keep: None,
+        seed: HandOutSeed::new([seed; 32]),
+        with_content: false,
+    };
+    let reservation = store.reserve(wish).await?;
+    Ok(reservation.handed_out.iter().map(|handed| handed.passport.get()).collect())
+}
+
+async fn reset(store: &dyn Store, tags: &str) -> u64 {
+    let selector = Some(Selector::parse([tags], Rule::And).unwrap());
+    let scope = ResetScope::Matching { selector, state: None, handed_out_before: None };
+    store.reset(Reset { scope, by: Actor::CommandLine, now: NOON }).await.unwrap()
+}
+
+fn is_short(outcome: &Result<Vec<u64>, StoreError>) -> bool {
+    matches!(outcome, Err(StoreError::Refusal(Refusal::PoolShort { .. })))
+}
+
+async fn assert_clean(store: &dyn Store) {
+    let report = store.check().await.unwrap();
+    assert!(report.is_clean(), "{:#?}", report.findings);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn racers_through_two_stores_never_share_a_passport() {
+    const EACH: u64 = 40;
+    let file = File::new();
+    let stores = [file.open(), file.open()];
+    stock(&*stores[0], 1..101, "vip").await;
+    let racers: Vec<_> = (0..4_usize)
+        .map(|racer| {
+            let store = stores[racer % 2].clone();
+            tokio::spawn(async move {
+                let mut given = Vec::new();
+                for _ in 0..EACH {
+                    match reserve(&*store, "vip", 1, racer as u8).await {
+                        Ok(ids) => given.extend(ids),
+                        outcome => assert!(is_short(&outcome), "{outcome:?}"),
+                    }
+                }
+                given
+            })
+        })
+        .collect();
+    let mut given = Vec::new();
+    for racer in racers {
+        given.extend(racer.await.unwrap());
+    }
+    assert_eq!(given.len(), 100);
+    assert_eq!(given.into_iter().collect::<BTreeSet<_>>(), (1..101).collect());
+    assert_clean(&*stores[1]).await;
+}
+
+/// Each store has read the pool, its tags, its marks and the journal's end before the other changes them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_store_remembers_nothing_that_another_one_has_changed() {
+    let file = File::new();
+    let (one, other) = (file.open(), file.open());
+    assert!(is_short(&reserve(&*one, "vip", 1, 1).await), "a tag that nobody knows yet");
+    stock(&*other, 1..4, "vip").await;
+    assert_eq!(reserve(&*one, "vip", 1, 2).await.unwrap(), [1], "and now it is known");
+    assert_eq!(reserve(&*other, "vip", 2, 3).await.unwrap(), [2, 3]);
+    assert!(is_short(&reserve(&*one, "vip", 1, 4).await), "what the other took is gone");
+    assert_eq!(reset(&*other, "vip").await, 3);
+    assert_eq!(reserve(&*one, "vip", 3, 5).await.unwrap(), [1, 2, 3], "what it gave back is there");
+    let import = other.begin_import(terms()).await.unwrap();
+    other.add_to_import(ImportBatch { import, passports: passports(10..12, "vip"), terms: terms() }).await.unwrap();
+    assert!(is_short(&reserve(&*one, "vip", 1, 6).await), "an import of the other's is hidden");
+    assert!(matches!(one.begin_import(terms()).await, Err(StoreError::Refusal(Refusal::ImportRunning))));
+    other.publish_import(import).await.unwrap();
+    assert_eq!(reserve(&*one, "vip", 2, 7).await.unwrap(), [10, 11]);
+    assert_clean(&*one).await;
+}
+
+#[tokio::test]
+async fn one_store_serves_a_file_and_others_may_work_on_it() {
+    let file = File::new();
+    let served = open(&file.path(), Intent::Serve).unwrap();
+    assert!(matches!(open(&file.path(), Intent::Serve), Err(OpenError::Served(_))));
+    stock(&*file.open(), 1..3, "vip").await;
+    assert_eq!(reserve(&*served, "vip", 2, 1).await.unwrap(), [1, 2]);
+    served.close().await;
+    drop(served);
+    open(&file.path(), Intent::Serve).unwrap().close().await;
+}
+
+#[tokio::test]
+async fn a_closed_store_answers_nobody_and_leaves_one_file() {
+    let file = File::new();
+    let store = file.open();
+    stock(&*store, 1..3, "vip").await;
+    store.counts(TagFilter::Largest(1), NOON).await.unwrap();
+    store.close().await;
+    assert!(matches!(reserve(&*store, "vip", 1, 1).await, Err(StoreError::Fault(Fault::Closed))));
+    assert!(matches!(store.ready().await, Err(StoreError::Fault(Fault::Closed))));
+    assert!(!file.folder.path().join("shop.db-wal").exists(), "the log is not tidied away");
+}
+
+/// A pool that names what cannot be had is a fault of ours. It never becomes a hand-out, and changes nothing.
+#[tokio::test]
+async fn a_damaged_pool_hands_out_nothing() {
+    let check = async |damage: &str| {
+        let file = File::new();
+        let store = file.open();
+        stock(&*store, 1..4, "vip").await;
+        assert_eq!(reserve(&*store, "vip", 1, 1).await.unwrap(), [1]);
+        let before = file.dump();
+        file.damage(damage);
+        let damaged = file.dump();
+        assert_ne!(before, damaged, "{damage}");
+        let outcome = reserve(&*store, "vip", 3, 2).await;
+        assert!(matches!(outcome, Err(StoreError::Fault(Fault::Damaged(_)))), "{damage}: {outcome:?}");
+        assert_eq!(file.dump(), damaged, "{damage}");
+        assert!(!store.check().await.unwrap().is_clean(), "{damage}");
+    };
+    // The one that is reserved is back in the pool, and nowhere else.
+    check("UPDATE pool SET bits = x'000001000200'").await;
+    // The pool names a passport that does not exist.
+    check("UPDATE pool SET bits = x'010002000900'").await;
+    // The bits are no bits.
+    check("UPDATE pool SET bits = x'01'").await;
+    // A row that is no state.
+    check("UPDATE pool SET bits = x'000001000200'; UPDATE passport SET state = 9 WHERE id = 3").await;
+}
