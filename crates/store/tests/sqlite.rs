@@ -207,3 +207,29 @@ async fn a_damaged_pool_hands_out_nothing() {
     // A row that is no state.
     check("UPDATE pool SET bits = x'000001000200'; UPDATE passport SET state = 9 WHERE id = 3").await;
 }
+
+/// A tag that only a dropped import used is gone, and its number may be another's: nobody remembers the old one.
+#[tokio::test]
+async fn a_dropped_import_takes_the_tags_along_that_nobody_else_has() {
+    let file = File::new();
+    let store = file.open();
+    stock(&*store, 1..3, "vip").await;
+    let import = store.begin_import(terms()).await.unwrap();
+    store
+        .add_to_import(ImportBatch { import, passports: passports(10..12, "vip,ghost"), terms: terms() })
+        .await
+        .unwrap();
+    assert!(is_short(&reserve(&*store, "ghost", 1, 1).await));
+    store.drop_import(import).await.unwrap();
+    let db = rusqlite::Connection::open(file.path()).unwrap();
+    let names: String = db.query_row("SELECT group_concat(name) FROM tag", [], |row| row.get(0)).unwrap();
+    assert_eq!(names, "vip");
+    drop(db);
+    stock(&*store, 20..22, "gold").await;
+    assert!(is_short(&reserve(&*store, "ghost", 1, 2).await));
+    assert_eq!(reserve(&*store, "gold", 2, 3).await.unwrap(), [20, 21]);
+    assert_eq!(reserve(&*store, "vip", 2, 4).await.unwrap(), [1, 2]);
+    stock(&*store, 30..31, "ghost").await;
+    assert_eq!(reserve(&*store, "ghost", 1, 5).await.unwrap(), [30]);
+    assert_clean(&*store).await;
+}

@@ -9,6 +9,8 @@ mod one_to_many;
 mod parameters;
 mod reserve_one;
 mod reset_all;
+#[cfg(test)]
+mod tests;
 
 use axum::{
     Router,

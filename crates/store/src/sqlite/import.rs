@@ -82,6 +82,7 @@ pub(super) fn sweep_chunk(ledger: &mut Ledger) -> Result<bool, StoreError> {
         return Ok(false);
     };
     delete_chunk(ledger, chunk)?;
+    ledger.forget_tags();
     ledger.load_hidden()?;
     Ok(true)
 }
@@ -102,6 +103,9 @@ fn delete_chunk(ledger: &mut Ledger, chunk: u32) -> Result<(), Fault> {
     for tag in tags {
         db.prepare_cached("DELETE FROM pool WHERE tag = ? AND chunk = ?")?.execute([tag, chunk])?;
         db.prepare_cached("DELETE FROM tagged WHERE tag = ? AND chunk = ?")?.execute([tag, chunk])?;
+        // A name that nobody else has goes too. Number 0 is no tag's.
+        let sql = "DELETE FROM tag WHERE id = ? AND NOT EXISTS (SELECT 1 FROM tagged WHERE tagged.tag = tag.id)";
+        db.prepare_cached(sql)?.execute([tag])?;
     }
     db.prepare_cached("DELETE FROM passport WHERE seq >= ? AND seq < ?")?.execute([first, behind])?;
     db.prepare_cached("DELETE FROM hidden WHERE chunk = ?")?.execute([chunk])?;

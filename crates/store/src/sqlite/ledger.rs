@@ -188,6 +188,11 @@ impl Ledger {
         Ok(id)
     }
 
+    /// To be called when a tag's name was deleted.
+    pub(super) fn forget_tags(&mut self) {
+        self.tags.clear();
+    }
+
     /// To be called whenever something was added to a pool, or made visible.
     pub(super) fn pools_grew(&mut self) {
         self.marks.clear();
