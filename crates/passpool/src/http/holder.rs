@@ -58,7 +58,7 @@ async fn open(
     headers: HeaderMap,
 ) -> Response {
     let wants_data = wants_data(&headers);
-    let Some(link) = link(path) else { return dead(wants_data, &headers) };
+    let Some(link) = link(path) else { return no_link(wants_data, &headers) };
     let opened = match look(&app, &link, &method, &headers).await {
         Err(StoreError::Refusal(_)) => return dead(wants_data, &headers),
         Err(error) => return failed(error, wants_data, &headers),
@@ -102,7 +102,7 @@ async fn claim(
     headers: HeaderMap,
     form: Result<Form<ClaimForm>, FormRejection>,
 ) -> Response {
-    let Some(link) = link(path) else { return dead(false, &headers) };
+    let Some(link) = link(path) else { return no_link(false, &headers) };
     let Some(Form(form)) = form.ok().filter(|_| origin::is_ours(&headers)) else { return forbidden(&headers) };
     let words = Words::of(&Preferred::of(&headers));
     let now = app.clock.now();
@@ -202,12 +202,18 @@ fn data(opened: &Opened) -> Response {
     (headers, body).into_response()
 }
 
+/// What could have been a link, and counts as a guess.
 fn dead(wants_data: bool, headers: &HeaderMap) -> Response {
+    (Extension(Failed(1)), no_link(wants_data, headers)).into_response()
+}
+
+/// The same answer to what no link could be, such as the pictures that browsers ask every host for: nobody guesses like
+/// that, and the visitors of one venue would use up what their address may do wrong.
+fn no_link(wants_data: bool, headers: &HeaderMap) -> Response {
     if wants_data {
-        return Problem::from(Refusal::LinkDead).into_response();
+        return Problem::NoLink.into_response();
     }
-    let page = page::answer(StatusCode::NOT_FOUND, &NoticePage::dead(Words::of(&Preferred::of(headers))));
-    (Extension(Failed(1)), page).into_response()
+    page::answer(StatusCode::NOT_FOUND, &NoticePage::dead(Words::of(&Preferred::of(headers))))
 }
 
 fn forbidden(headers: &HeaderMap) -> Response {
