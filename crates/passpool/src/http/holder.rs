@@ -30,7 +30,7 @@ use serde::{Deserialize, Serialize};
 use self::{
     face::Face,
     language::Preferred,
-    page::{Moment, NoticePage, PassportPage, View},
+    page::{Asset, HoldEnd, NoticePage, PassportPage, View},
     words::Words,
 };
 use super::{cors, failed::Failed, problem::Problem};
@@ -43,12 +43,19 @@ pub(super) fn routes() -> Router<App> {
         .route("/request/{link}", link())
         .route("/proof/{link}", link())
         .route("/robots.txt", get(robots))
+        .route("/icon.svg", get(icon))
         .merge(kiosk::routes())
 }
 
 /// No link belongs in a search engine.
 async fn robots() -> &'static str {
     "User-agent: *\nDisallow: /\n"
+}
+
+/// What a browser shows beside the page's title. Named in the page, so that it looks for no other.
+async fn icon() -> impl IntoResponse {
+    let headers = [(header::CONTENT_TYPE, "image/svg+xml"), (header::CACHE_CONTROL, "public, max-age=86400")];
+    (headers, Asset::ICON.text)
 }
 
 async fn open(
@@ -157,7 +164,8 @@ fn show(
     headers: &HeaderMap,
     trouble: Option<(StatusCode, &'static str, String)>,
 ) -> Response {
-    let preferred = Preferred::of(headers);
+    let (preferred, now) = (Preferred::of(headers), app.clock.now());
+    let words = Words::of(&preferred);
     let (status, trouble, typed) = match trouble {
         None => (StatusCode::OK, None, String::new()),
         Some((status, trouble, typed)) => (status, Some(trouble), typed),
@@ -165,14 +173,14 @@ fn show(
     let view = match opened.state {
         PassportState::Claimed { owner, .. } => View::Yours { owner },
         state => View::Claimable {
-            form: ticket::claim_form(&app.secret, link, app.clock.now()),
-            until: state.hand_out().and_then(|hand_out| hand_out.until).and_then(Moment::of),
+            form: ticket::claim_form(&app.secret, link, now),
+            until: state.hand_out().and_then(|hand_out| hand_out.until).and_then(|until| HoldEnd::of(until, now)),
             trouble,
             typed,
         },
     };
-    let face = Face::of(&opened.content, &preferred);
-    page::answer(status, &PassportPage { words: Words::of(&preferred), passport: opened.passport, face, view })
+    let face = Face::of(&opened.content, &preferred, words);
+    page::answer(status, &PassportPage { words, passport: opened.passport, face, view })
 }
 
 /// A passport as data.
@@ -218,7 +226,10 @@ fn no_link(wants_data: bool, headers: &HeaderMap) -> Response {
 
 fn forbidden(headers: &HeaderMap) -> Response {
     let words = Words::of(&Preferred::of(headers));
-    page::answer(StatusCode::FORBIDDEN, &NoticePage { words, title: words.passport, text: words.stale, moment: None })
+    page::answer(
+        StatusCode::FORBIDDEN,
+        &NoticePage { words, title: words.passport, text: words.stale, moment: None, again: true },
+    )
 }
 
 fn failed(error: StoreError, wants_data: bool, headers: &HeaderMap) -> Response {
@@ -229,7 +240,7 @@ fn failed(error: StoreError, wants_data: bool, headers: &HeaderMap) -> Response 
     let passes = matches!(&error, StoreError::Fault(fault) if Fault::passes(fault));
     let status = if passes { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::INTERNAL_SERVER_ERROR };
     let words = Words::of(&Preferred::of(headers));
-    let page = NoticePage { words, title: words.passport, text: words.busy, moment: None };
+    let page = NoticePage { words, title: words.passport, text: words.busy, moment: None, again: true };
     let mut answer = page::answer(status, &page);
     answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     answer
@@ -238,7 +249,7 @@ fn failed(error: StoreError, wants_data: bool, headers: &HeaderMap) -> Response 
 /// To somebody whose address has asked for too much.
 pub(super) fn crowded(headers: &HeaderMap, seconds: u64) -> Response {
     let words = Words::of(&Preferred::of(headers));
-    let page = NoticePage { words, title: words.passport, text: words.crowded, moment: None };
+    let page = NoticePage { words, title: words.passport, text: words.crowded, moment: None, again: true };
     let mut answer = page::answer(StatusCode::TOO_MANY_REQUESTS, &page);
     answer.headers_mut().insert(header::RETRY_AFTER, seconds.into());
     answer

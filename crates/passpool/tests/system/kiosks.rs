@@ -198,6 +198,7 @@ fn robots_and_pictures_take_nothing() {
     let elsewhere = server.stranger().with("sec-fetch-site", b"cross-site").press(&page, "/k/expo", &[]);
     assert_eq!(elsewhere.status, 403);
     assert_eq!(server.stranger().post("/k/expo", "application/x-www-form-urlencoded", "form=x").status, 403);
+    assert!(elsewhere.body.contains("Try again"), "there is a way back: {}", elsewhere.body);
     assert_eq!(shop.count("available"), 1);
 }
 
