@@ -51,6 +51,8 @@ pub fn router(app: App) -> Router {
         .layer(RequestBodyLimitLayer::new(BODY_AT_MOST));
     // What strangers may ask for. All else needs a key, or is health, and has no limit.
     let limit = from_fn_with_state(app.clone(), limit::by_address);
+    let keyed = Router::new().merge(nmp::routes()).merge(passports::routes());
+    let keyed = keyed.layer(from_fn_with_state(app.clone(), limit::known_by_address));
     let public = Router::new().merge(nmp::public_routes()).fallback(async || Problem::NoSuchPath).layer(limit.clone());
     let for_wallets = Router::new()
         .merge(claims::routes())
@@ -60,8 +62,7 @@ pub fn router(app: App) -> Router {
         .layer(map_response(cors::open_data));
     Router::new()
         .merge(health::routes())
-        .merge(nmp::routes())
-        .merge(passports::routes())
+        .merge(keyed)
         .merge(for_wallets)
         .merge(public)
         .method_not_allowed_fallback(wrong_method)

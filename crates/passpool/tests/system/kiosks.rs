@@ -229,3 +229,18 @@ fn a_kiosk_has_its_hours_and_its_list() {
     shop.refused(1, &["kiosk", "close", "nowhere"], &["nowhere"]);
     shop.refused(2, &["kiosk", "add", "a/b", "--tag", "expo"], &["NAME"]);
 }
+
+#[test]
+fn one_address_holds_as_many_as_the_shop_lets_it() {
+    let shop = shop(5);
+    let server = shop.serve_with(&["--trusted-proxy", "127.0.0.1", "--held-per-address", "2"]);
+    for _ in 0..2 {
+        assert_eq!(press(visitor(&server, 1)).0.status, 303);
+    }
+    let (third, _) = press(visitor(&server, 1));
+    assert!(third.status == 429 && third.body.contains("Many people are here"), "{}", third.body);
+    let answer = visitor(&server, 1).get(&format!("{MANY}?tag=expo&format=link"));
+    answer.refusal(429, "nmp.back.dispenser.tooManyRequests");
+    assert_eq!(press(visitor(&server, 2)).0.status, 303, "another address");
+    shop.refused(2, &["serve", "--held-per-address", "0"], &["--held-per-address"]);
+}
