@@ -20,7 +20,7 @@ use axum::{
     Router,
     extract::{MatchedPath, Request},
     http::{StatusCode, Uri},
-    middleware::{from_fn_with_state, map_response},
+    middleware::{Next, from_fn, from_fn_with_state, map_response},
     response::{IntoResponse, Response},
 };
 use tower::ServiceBuilder;
@@ -46,6 +46,7 @@ pub fn router(app: App) -> Router {
         .layer(SetRequestIdLayer::x_request_id(request_id::Counting::new(&*app.entropy)))
         .layer(TraceLayer::new_for_http().make_span_with(span).on_request(()).on_response(()).on_failure(()))
         .layer(PropagateRequestIdLayer::x_request_id())
+        .layer(from_fn(tell_too_large))
         .layer(CatchPanicLayer::new())
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, ANSWER_WITHIN))
         .layer(RequestBodyLimitLayer::new(BODY_AT_MOST));
@@ -72,6 +73,16 @@ pub fn router(app: App) -> Router {
 
 async fn wrong_method(uri: Uri) -> Response {
     if nmp::speaks(uri.path()) { nmp::wrong_method() } else { Problem::WrongMethod.into_response() }
+}
+
+/// Tells of a body that is too large as the path tells of everything. Whoever found that out has plain words alone.
+async fn tell_too_large(request: Request, next: Next) -> Response {
+    let is_nmp = nmp::speaks(request.uri().path());
+    let answer = next.run(request).await;
+    if answer.status() != StatusCode::PAYLOAD_TOO_LARGE {
+        return answer;
+    }
+    if is_nmp { nmp::too_large() } else { Problem::TooLarge.into_response() }
 }
 
 /// Names the route's pattern and never the path, the query or a header: those hold secrets.

@@ -18,6 +18,8 @@ pub(super) enum Problem {
     /// Told like a dead link. Nobody guessed one.
     NoLink,
     WrongMethod,
+    /// The body is larger than any that is asked for here.
+    TooLarge,
     /// No key, or one that nobody has.
     NoKey,
     /// The caller is known, and may not do this.
@@ -54,6 +56,9 @@ impl IntoResponse for Problem {
                 "This path takes no such method",
                 Members::default(),
             ),
+            Self::TooLarge => {
+                tell(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large", Members::default())
+            }
             Self::NoKey => {
                 let answer =
                     tell(StatusCode::UNAUTHORIZED, "no-key", "A good key is needed in x-api-key", Members::default());

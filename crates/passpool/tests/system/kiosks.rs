@@ -244,3 +244,20 @@ fn one_address_holds_as_many_as_the_shop_lets_it() {
     assert_eq!(press(visitor(&server, 2)).0.status, 303, "another address");
     shop.refused(2, &["serve", "--held-per-address", "0"], &["--held-per-address"]);
 }
+
+#[test]
+fn a_program_that_repeats_a_call_at_a_kiosk_gets_the_first_answer() {
+    let shop = shop(3);
+    let server = serve(&shop);
+    let key = shop.key("crm", "certCreate");
+    let ask = |client: Client| client.get(&format!("{MANY}?tag=expo&format=link"));
+    let once = || server.client(&key).with("idempotency-key", b"order-1");
+    let first = ask(once());
+    let again = ask(once());
+    assert_eq!((again.status, &again.body), (200, &first.body));
+    assert_eq!(again.header("idempotency-replayed"), Some("true"));
+    assert_eq!(shop.count("reserved"), 1);
+    // A stranger's key is nobody's: without a cookie each call is another visitor.
+    let stranger = || visitor(&server, 1).with("idempotency-key", b"order-1");
+    assert_ne!(ask(stranger()).body, ask(stranger()).body);
+}
