@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{HandOutNumber, LinkKey, Passphrase, PassportId, Secret, SecretId, UnsealError, WalletAddress};
+use crate::{HandOutNumber, LinkKey, Passphrase, PassportId, Secret, UnsealError, WalletAddress};
 
 /// What was shown.
 #[derive(Clone, Debug)]
@@ -29,7 +29,7 @@ impl Proof {
 
     /// True if this opens the link that has this key.
     pub fn opens(&self, passport: PassportId, key: &LinkKey) -> Result<bool, UnsealError> {
-        let passphrase = self.secret.passphrase(passport, key)?;
+        let passphrase = self.secret.passphrase_in_even_time(passport, key)?;
         Ok(match &self.shown {
             Shown::Passphrase(shown) => *shown == passphrase,
             Shown::Signer(signer) => passphrase.addresses().any(|address| address == *signer),
@@ -40,7 +40,7 @@ impl Proof {
     /// Takes the time that [`Proof::opens`] takes, for a passport that has no link: how long an answer took must not
     /// tell which links exist.
     pub fn opens_nothing(&self, passport: PassportId) {
-        _ = std::hint::black_box(self.opens(passport, &LinkKey::Derived(HandOutNumber::new(0), SecretId::FIRST)));
+        _ = std::hint::black_box(self.opens(passport, &LinkKey::Derived(HandOutNumber::new(0), self.secret.id())));
     }
 
     /// True if it was shown by whoever owns what this wallet owns.
@@ -69,7 +69,7 @@ mod tests {
     #[test]
     fn a_passphrase_opens_its_link_alone() {
         let secret = Secret::new([7; 32]);
-        let (passport, key) = (PassportId::new(5).unwrap(), LinkKey::Derived(HandOutNumber::new(1), SecretId::FIRST));
+        let (passport, key) = (PassportId::new(5).unwrap(), LinkKey::Derived(HandOutNumber::new(1), secret.id()));
         let right = secret.passphrase(passport, &key).unwrap();
         let check = |shown: Shown, expected: bool| {
             assert_eq!(Proof::new(shown, secret.clone()).opens(passport, &key), Ok(expected));

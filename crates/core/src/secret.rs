@@ -15,6 +15,8 @@ use crate::{Passphrase, PassportId};
 
 const DERIVED_LENGTH: usize = 25;
 const NONCE_LENGTH: usize = 24;
+/// Of a passphrase as long as those that are made here: the nonce, the text, and the cipher's tag.
+const SEALED_LENGTH: usize = NONCE_LENGTH + DERIVED_LENGTH + 16;
 const BASE_36: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
 
 /// 32 random bytes that no database holds. Whoever has the database alone opens no passport.
@@ -54,6 +56,10 @@ impl Secret {
         self.fingerprint
     }
 
+    pub const fn id(&self) -> SecretId {
+        self.id
+    }
+
     /// The passphrase under which a passport was handed out. A link that was made under another secret is refused: what
     /// this one would derive opens nothing.
     pub fn passphrase(&self, id: PassportId, key: &LinkKey) -> Result<Passphrase, UnsealError> {
@@ -64,6 +70,16 @@ impl Secret {
             LinkKey::Derived(number, _) => Ok(self.derive(id, *number)),
             LinkKey::Imported(sealed, _) => self.unseal(id, sealed),
         }
+    }
+
+    /// The same in the time that either kind of key takes: how long an answer took must not tell which links exist.
+    pub(crate) fn passphrase_in_even_time(&self, id: PassportId, key: &LinkKey) -> Result<Passphrase, UnsealError> {
+        let of_the_other_kind = match key {
+            LinkKey::Derived(..) => LinkKey::Imported(SealedPassphrase([0; SEALED_LENGTH].into()), self.id),
+            LinkKey::Imported(..) => LinkKey::Derived(HandOutNumber(0), self.id),
+        };
+        _ = std::hint::black_box(self.passphrase(id, &of_the_other_kind));
+        self.passphrase(id, key)
     }
 
     /// 25 characters of `a-z0-9`, over 128 bits: base 36 of HMAC-SHA-256(secret, "passpool 1", id, number, try).

@@ -20,7 +20,7 @@ use axum::{
     Router,
     extract::{MatchedPath, Request},
     http::{StatusCode, Uri},
-    middleware::{from_fn_with_state, map_response},
+    middleware::{Next, from_fn, from_fn_with_state, map_response},
     response::{IntoResponse, Response},
 };
 use tower::ServiceBuilder;
@@ -46,11 +46,14 @@ pub fn router(app: App) -> Router {
         .layer(SetRequestIdLayer::x_request_id(request_id::Counting::new(&*app.entropy)))
         .layer(TraceLayer::new_for_http().make_span_with(span).on_request(()).on_response(()).on_failure(()))
         .layer(PropagateRequestIdLayer::x_request_id())
+        .layer(from_fn(tell_too_large))
         .layer(CatchPanicLayer::new())
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, ANSWER_WITHIN))
         .layer(RequestBodyLimitLayer::new(BODY_AT_MOST));
     // What strangers may ask for. All else needs a key, or is health, and has no limit.
     let limit = from_fn_with_state(app.clone(), limit::by_address);
+    let keyed = Router::new().merge(nmp::routes()).merge(passports::routes());
+    let keyed = keyed.layer(from_fn_with_state(app.clone(), limit::known_by_address));
     let public = Router::new().merge(nmp::public_routes()).fallback(async || Problem::NoSuchPath).layer(limit.clone());
     let for_wallets = Router::new()
         .merge(claims::routes())
@@ -60,8 +63,7 @@ pub fn router(app: App) -> Router {
         .layer(map_response(cors::open_data));
     Router::new()
         .merge(health::routes())
-        .merge(nmp::routes())
-        .merge(passports::routes())
+        .merge(keyed)
         .merge(for_wallets)
         .merge(public)
         .method_not_allowed_fallback(wrong_method)
@@ -71,6 +73,16 @@ pub fn router(app: App) -> Router {
 
 async fn wrong_method(uri: Uri) -> Response {
     if nmp::speaks(uri.path()) { nmp::wrong_method() } else { Problem::WrongMethod.into_response() }
+}
+
+/// Tells of a body that is too large as the path tells of everything. Whoever found that out has plain words alone.
+async fn tell_too_large(request: Request, next: Next) -> Response {
+    let is_nmp = nmp::speaks(request.uri().path());
+    let answer = next.run(request).await;
+    if answer.status() != StatusCode::PAYLOAD_TOO_LARGE {
+        return answer;
+    }
+    if is_nmp { nmp::too_large() } else { Problem::TooLarge.into_response() }
 }
 
 /// Names the route's pattern and never the path, the query or a header: those hold secrets.

@@ -20,8 +20,17 @@ pub struct Shop {
     pub tag_rule: Rule,
     /// Who may say on whose behalf it asks.
     pub proxies: TrustedProxies,
+    /// How many passports that nobody has claimed one address may hold of all kiosks together.
+    pub held_per_address: u32,
+    /// Whether calls with a good key are limited by address, as strangers' are.
+    pub limit_keys: bool,
     /// How long a transfer stays pending at least.
     pub settle_delay: Option<WholeSeconds>,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
+}
+
+impl Shop {
+    /// A venue is one address.
+    pub const HELD_PER_ADDRESS: u32 = 500;
 }

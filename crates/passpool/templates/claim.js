@@ -1,7 +1,16 @@
+// Tells the end of a hold in the visitor's own time, and claims.
+//
 // Asks the browser's wallet for its address, if there is a wallet: EIP-6963 announces them, EIP-1193 is the older way.
 // Without one, or without this script, the address is typed.
 "use strict";
 (() => {
+  for (const time of document.getElementsByTagName("time")) {
+    const end = new Date(time.dateTime);
+    const isNear = end - Date.now() < 12 * 3600 * 1000;
+    const parts = isNear ? { timeStyle: "short" } : { dateStyle: "medium", timeStyle: "short" };
+    time.textContent = end.toLocaleString(document.documentElement.lang, parts);
+  }
+
   const form = document.getElementById("claim");
   if (!form) return;
   const field = form.elements.owner;

@@ -64,9 +64,19 @@ impl DemoCommand {
         tell_address(address, around);
         around.hand_over();
         let (clock, entropy) = (around.clock.clone(), around.entropy.clone());
-        let (tag_rule, proxies) = (Rule::default(), TrustedProxies::default());
-        let shop =
-            Shop { store, secret, links, public_url: base, tag_rule, proxies, settle_delay: None, clock, entropy };
+        let shop = Shop {
+            store,
+            secret,
+            links,
+            public_url: base,
+            tag_rule: Rule::default(),
+            proxies: TrustedProxies::default(),
+            held_per_address: Shop::HELD_PER_ADDRESS,
+            limit_keys: false,
+            settle_delay: None,
+            clock,
+            entropy,
+        };
         serve(listener, shop, signals).await?;
         Ok(ExitCode::SUCCESS)
     }

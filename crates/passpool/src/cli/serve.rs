@@ -36,6 +36,12 @@ pub(super) struct ServeCommand {
     /// A proxy that may say on whose behalf it asks, as an address or a network; may be given more than once
     #[arg(long, value_name = "CIDR", value_delimiter = ',', value_parser = TrustedProxy::parse)]
     trusted_proxy: Vec<TrustedProxy>,
+    /// How many passports that nobody has claimed one address may hold of all kiosks: a venue is one address
+    #[arg(long, value_name = "N", default_value_t = Shop::HELD_PER_ADDRESS, value_parser = clap::value_parser!(u32).range(1..))]
+    held_per_address: u32,
+    /// Limit calls with a good key by address too, as those of strangers are
+    #[arg(long)]
+    limit_keys: bool,
     /// How long a transfer stays pending before it is settled: 0, or a span below 15m, after which transfers fail
     #[arg(long, value_name = "SPAN", default_value = "0", value_parser = SettleDelay::parse)]
     settle_delay: SettleDelay,
@@ -82,13 +88,20 @@ impl ServeCommand {
         tell_address(address, around);
         around.hand_over();
         let (clock, entropy) = (around.clock.clone(), around.entropy.clone());
-        let (tag_rule, proxies, settle_delay) = (self.tag_rule, self.trusted_proxy.into(), self.settle_delay.0);
-        serve(
-            listener,
-            Shop { store, secret, links, public_url, tag_rule, proxies, settle_delay, clock, entropy },
-            signals,
-        )
-        .await?;
+        let shop = Shop {
+            store,
+            secret,
+            links,
+            public_url,
+            tag_rule: self.tag_rule,
+            proxies: self.trusted_proxy.into(),
+            held_per_address: self.held_per_address,
+            limit_keys: self.limit_keys,
+            settle_delay: self.settle_delay.0,
+            clock,
+            entropy,
+        };
+        serve(listener, shop, signals).await?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -61,6 +61,10 @@ impl Asked {
     fn parse(body: &[u8]) -> Result<Self, Problem> {
         let body: Map<String, Value> =
             serde_json::from_slice(body).map_err(|_| Problem::Invalid("body", "it is no JSON object".into()))?;
+        const FIELDS: [&str; 3] = ["passport_id", "new_owner", "signature"];
+        if !body.keys().all(|field| FIELDS.contains(&field.as_str())) {
+            return Err(Problem::Invalid("body", format!("it has a field besides {}", FIELDS.join(", "))));
+        }
         let passport = PassportId::from_json(body.get("passport_id").unwrap_or(&Value::Null));
         let passport = passport.map_err(|wrong| Problem::Invalid("passport_id", wrong.to_string()))?;
         let new_owner = WalletAddress::parse(text("new_owner", &body)?)
@@ -113,6 +117,9 @@ mod tests {
         check(with(json!(1), json!(OWNER.replace('C', "c")), json!(SIGNATURE)), "new_owner");
         check(with(json!(1), json!(OWNER), json!(null)), "signature");
         check(with(json!(1), json!(OWNER), json!("0x00")), "signature");
+        let mut more = with(json!(1), json!(OWNER), json!(SIGNATURE));
+        more["passphrase"] = json!("v6lsj4vhg5dx");
+        check(more, "body");
         assert!(matches!(Asked::parse(b"{"), Err(Problem::Invalid("body", _))));
     }
 }

@@ -30,7 +30,7 @@ use serde::{Deserialize, Serialize};
 use self::{
     face::Face,
     language::Preferred,
-    page::{Moment, NoticePage, PassportPage, View},
+    page::{Asset, HoldEnd, NoticePage, PassportPage, View},
     words::Words,
 };
 use super::{cors, failed::Failed, problem::Problem};
@@ -43,12 +43,19 @@ pub(super) fn routes() -> Router<App> {
         .route("/request/{link}", link())
         .route("/proof/{link}", link())
         .route("/robots.txt", get(robots))
+        .route("/icon.svg", get(icon))
         .merge(kiosk::routes())
 }
 
 /// No link belongs in a search engine.
 async fn robots() -> &'static str {
     "User-agent: *\nDisallow: /\n"
+}
+
+/// What a browser shows beside the page's title. Named in the page, so that it looks for no other.
+async fn icon() -> impl IntoResponse {
+    let headers = [(header::CONTENT_TYPE, "image/svg+xml"), (header::CACHE_CONTROL, "public, max-age=86400")];
+    (headers, Asset::ICON.text)
 }
 
 async fn open(
@@ -58,7 +65,7 @@ async fn open(
     headers: HeaderMap,
 ) -> Response {
     let wants_data = wants_data(&headers);
-    let Some(link) = link(path) else { return dead(wants_data, &headers) };
+    let Some(link) = link(path) else { return no_link(wants_data, &headers) };
     let opened = match look(&app, &link, &method, &headers).await {
         Err(StoreError::Refusal(_)) => return dead(wants_data, &headers),
         Err(error) => return failed(error, wants_data, &headers),
@@ -102,7 +109,7 @@ async fn claim(
     headers: HeaderMap,
     form: Result<Form<ClaimForm>, FormRejection>,
 ) -> Response {
-    let Some(link) = link(path) else { return dead(false, &headers) };
+    let Some(link) = link(path) else { return no_link(false, &headers) };
     let Some(Form(form)) = form.ok().filter(|_| origin::is_ours(&headers)) else { return forbidden(&headers) };
     let words = Words::of(&Preferred::of(&headers));
     let now = app.clock.now();
@@ -157,7 +164,8 @@ fn show(
     headers: &HeaderMap,
     trouble: Option<(StatusCode, &'static str, String)>,
 ) -> Response {
-    let preferred = Preferred::of(headers);
+    let (preferred, now) = (Preferred::of(headers), app.clock.now());
+    let words = Words::of(&preferred);
     let (status, trouble, typed) = match trouble {
         None => (StatusCode::OK, None, String::new()),
         Some((status, trouble, typed)) => (status, Some(trouble), typed),
@@ -165,14 +173,14 @@ fn show(
     let view = match opened.state {
         PassportState::Claimed { owner, .. } => View::Yours { owner },
         state => View::Claimable {
-            form: ticket::claim_form(&app.secret, link, app.clock.now()),
-            until: state.hand_out().and_then(|hand_out| hand_out.until).and_then(Moment::of),
+            form: ticket::claim_form(&app.secret, link, now),
+            until: state.hand_out().and_then(|hand_out| hand_out.until).and_then(|until| HoldEnd::of(until, now)),
             trouble,
             typed,
         },
     };
-    let face = Face::of(&opened.content, &preferred);
-    page::answer(status, &PassportPage { words: Words::of(&preferred), passport: opened.passport, face, view })
+    let face = Face::of(&opened.content, &preferred, words);
+    page::answer(status, &PassportPage { words, passport: opened.passport, face, view })
 }
 
 /// A passport as data.
@@ -202,17 +210,26 @@ fn data(opened: &Opened) -> Response {
     (headers, body).into_response()
 }
 
+/// What could have been a link, and counts as a guess.
 fn dead(wants_data: bool, headers: &HeaderMap) -> Response {
+    (Extension(Failed(1)), no_link(wants_data, headers)).into_response()
+}
+
+/// The same answer to what no link could be, such as the pictures that browsers ask every host for: nobody guesses like
+/// that, and the visitors of one venue would use up what their address may do wrong.
+fn no_link(wants_data: bool, headers: &HeaderMap) -> Response {
     if wants_data {
-        return Problem::from(Refusal::LinkDead).into_response();
+        return Problem::NoLink.into_response();
     }
-    let page = page::answer(StatusCode::NOT_FOUND, &NoticePage::dead(Words::of(&Preferred::of(headers))));
-    (Extension(Failed(1)), page).into_response()
+    page::answer(StatusCode::NOT_FOUND, &NoticePage::dead(Words::of(&Preferred::of(headers))))
 }
 
 fn forbidden(headers: &HeaderMap) -> Response {
     let words = Words::of(&Preferred::of(headers));
-    page::answer(StatusCode::FORBIDDEN, &NoticePage { words, title: words.passport, text: words.stale, moment: None })
+    page::answer(
+        StatusCode::FORBIDDEN,
+        &NoticePage { words, title: words.passport, text: words.stale, moment: None, again: true },
+    )
 }
 
 fn failed(error: StoreError, wants_data: bool, headers: &HeaderMap) -> Response {
@@ -223,7 +240,7 @@ fn failed(error: StoreError, wants_data: bool, headers: &HeaderMap) -> Response 
     let passes = matches!(&error, StoreError::Fault(fault) if Fault::passes(fault));
     let status = if passes { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::INTERNAL_SERVER_ERROR };
     let words = Words::of(&Preferred::of(headers));
-    let page = NoticePage { words, title: words.passport, text: words.busy, moment: None };
+    let page = NoticePage { words, title: words.passport, text: words.busy, moment: None, again: true };
     let mut answer = page::answer(status, &page);
     answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     answer
@@ -232,7 +249,7 @@ fn failed(error: StoreError, wants_data: bool, headers: &HeaderMap) -> Response 
 /// To somebody whose address has asked for too much.
 pub(super) fn crowded(headers: &HeaderMap, seconds: u64) -> Response {
     let words = Words::of(&Preferred::of(headers));
-    let page = NoticePage { words, title: words.passport, text: words.crowded, moment: None };
+    let page = NoticePage { words, title: words.passport, text: words.crowded, moment: None, again: true };
     let mut answer = page::answer(StatusCode::TOO_MANY_REQUESTS, &page);
     answer.headers_mut().insert(header::RETRY_AFTER, seconds.into());
     answer

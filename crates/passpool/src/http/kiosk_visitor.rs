@@ -11,8 +11,6 @@ use super::holder::{cookie, ticket};
 use crate::{address::VisitorAddress, app::App, clock::random};
 
 const COOKIE: &str = "passpool_visitor";
-/// How many passports that nobody has claimed one address may hold: a venue is one address.
-const HELD_AT_MOST: u32 = 500;
 
 /// A browser, known by the number in its cookie.
 pub(super) struct Browser {
@@ -54,7 +52,7 @@ pub(super) async fn visit(
         door,
         visitor,
         address: AddressDigest::new(*app.secret.sign(Purpose::Address, &[home.as_bytes()]).as_bytes()),
-        held_at_most: HELD_AT_MOST,
+        held_at_most: app.held_per_address,
         seed: HandOutSeed::new(random(&*app.entropy)),
         with_content,
         now: app.clock.now(),

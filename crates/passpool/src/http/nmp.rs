@@ -52,6 +52,10 @@ pub(super) fn wrong_method() -> Response {
     NmpError::WrongMethod.into_response()
 }
 
+pub(super) fn too_large() -> Response {
+    NmpError::TooLarge.into_response()
+}
+
 pub(super) fn too_many_requests(seconds: u64) -> Response {
     NmpError::TooManyRequests(seconds).into_response()
 }

@@ -15,7 +15,11 @@ use super::failed::Failed;
 pub(super) enum Problem {
     /// Nothing is here, and nothing is told of what may be elsewhere.
     NoSuchPath,
+    /// Told like a dead link. Nobody guessed one.
+    NoLink,
     WrongMethod,
+    /// The body is larger than any that is asked for here.
+    TooLarge,
     /// No key, or one that nobody has.
     NoKey,
     /// The caller is known, and may not do this.
@@ -45,12 +49,16 @@ impl IntoResponse for Problem {
             Self::NoSuchPath => {
                 tell(StatusCode::NOT_FOUND, "no-such-path", "There is nothing here", Members::default())
             }
+            Self::NoLink => refused(&Refusal::LinkDead),
             Self::WrongMethod => tell(
                 StatusCode::METHOD_NOT_ALLOWED,
                 "wrong-method",
                 "This path takes no such method",
                 Members::default(),
             ),
+            Self::TooLarge => {
+                tell(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large", Members::default())
+            }
             Self::NoKey => {
                 let answer =
                     tell(StatusCode::UNAUTHORIZED, "no-key", "A good key is needed in x-api-key", Members::default());
@@ -70,6 +78,9 @@ impl IntoResponse for Problem {
                     seconds,
                     tell(StatusCode::TOO_MANY_REQUESTS, "too-many-requests", title, Members::default()),
                 )
+            }
+            Self::Store(StoreError::Refusal(Refusal::LinkDead)) => {
+                (Extension(Failed(1)), refused(&Refusal::LinkDead)).into_response()
             }
             Self::Store(StoreError::Refusal(refusal)) => refused(&refusal),
             Self::Store(StoreError::Fault(fault)) => failed(&fault),
@@ -111,7 +122,6 @@ fn refused(refusal: &Refusal) -> Response {
     let answer = tell(status, inner.code(), title, members);
     match inner {
         Refusal::StillRunning => retry_after(1, answer),
-        Refusal::LinkDead => (Extension(Failed(1)), answer).into_response(),
         _ => answer,
     }
 }

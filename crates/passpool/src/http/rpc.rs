@@ -8,7 +8,7 @@ mod envelope;
 use axum::{
     Extension, Router,
     body::Bytes,
-    extract::State,
+    extract::{State, rejection::BytesRejection},
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
     routing::post,
@@ -28,8 +28,8 @@ pub(super) fn routes() -> Router<App> {
     Router::new().route("/rpc", post(answer).options(cors::preflight))
 }
 
-async fn answer(State(app): State<App>, body: Bytes) -> Response {
-    let envelope = Envelope::open(&body);
+async fn answer(State(app): State<App>, body: Result<Bytes, BytesRejection>) -> Response {
+    let envelope = body.map_or_else(|_| Envelope::refused(RpcError::NoRequest), |body| Envelope::open(&body));
     let mut replies = Vec::new();
     let mut failures = 0;
     for call in envelope.calls {
@@ -67,9 +67,10 @@ async fn carry_out(app: &App, method: &str, params: &Value) -> Result<Content, R
 /// The content, for whoever knows the link, which is a scan, or owns the passport.
 async fn read(app: &App, params: &Value) -> Result<Content, RpcError> {
     let now = app.clock.now();
-    let Authentication { passport, shown } = Authentication::judge(params, now)?;
+    let Authentication { passport, shown, is_in_scope } = Authentication::judge(params, now)?;
     let proof = Proof::new(shown, app.secret.clone());
     match app.store.open(Opening { passport, proof, visitor: Visitor::Person, now }).await {
+        Ok(_) if !is_in_scope => Err(RpcError::BadToken),
         Ok(opened) => Ok(opened.content),
         Err(StoreError::Refusal(Refusal::LinkDead)) => Err(RpcError::NotYours),
         Err(error) => {

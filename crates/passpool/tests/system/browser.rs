@@ -95,6 +95,13 @@ impl Browser {
         fs::write(folder.join(format!("{name}.png")), png).unwrap();
     }
 
+    /// Fails if a person would have to look for this.
+    pub(crate) fn shows_without_scrolling(&self, selector: &str) {
+        let below = format!("return document.querySelector('{selector}').getBoundingClientRect().bottom - innerHeight");
+        let below = self.run(&below).as_f64().expect("a length");
+        assert!(below <= 0.0, "{selector} ends {below} pixels below the screen");
+    }
+
     fn element(&self, selector: &str) -> String {
         let found = self.post("/element", &json!({"using": "css selector", "value": selector}));
         let reference = found.as_object().and_then(|found| found.values().next()).and_then(Value::as_str);

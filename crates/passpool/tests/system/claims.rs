@@ -122,3 +122,22 @@ fn a_wallets_page_may_ask_from_anywhere() {
         assert_eq!(allowed.header("access-control-allow-credentials"), None);
     }
 }
+
+#[test]
+fn a_body_that_is_too_large_is_told_so_in_the_shape_of_its_path() {
+    let shop = Shop::with(1, "vip");
+    let key = shop.key("crm", "admin");
+    let server = shop.serve();
+    let check = |path: &str, status: u16, body: &str| {
+        let answer = server.client(&key).post(path, "application/json", &"1".repeat(3 << 20));
+        assert_eq!((answer.status, answer.body.as_str()), (status, body), "{path}");
+    };
+    let problem = r#"{"type":"/problems/too-large","title":"The body is too large","status":413}"#;
+    check(CLAIMS, 413, problem);
+    let no_request =
+        r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"The request is no JSON-RPC 2.0"}}"#;
+    check("/rpc", 200, no_request);
+    for path in ["/deferred/transfer", "/deferred/verify", "/api/recoverCertificate"] {
+        check(path, 413, r#"{"message":"Payload Too Large"}"#);
+    }
+}

@@ -198,6 +198,7 @@ fn robots_and_pictures_take_nothing() {
     let elsewhere = server.stranger().with("sec-fetch-site", b"cross-site").press(&page, "/k/expo", &[]);
     assert_eq!(elsewhere.status, 403);
     assert_eq!(server.stranger().post("/k/expo", "application/x-www-form-urlencoded", "form=x").status, 403);
+    assert!(elsewhere.body.contains("Try again"), "there is a way back: {}", elsewhere.body);
     assert_eq!(shop.count("available"), 1);
 }
 
@@ -227,4 +228,36 @@ fn a_kiosk_has_its_hours_and_its_list() {
     shop.refused(1, &["kiosk", "add", "expo", "--tag", "expo"], &["expo", "exists"]);
     shop.refused(1, &["kiosk", "close", "nowhere"], &["nowhere"]);
     shop.refused(2, &["kiosk", "add", "a/b", "--tag", "expo"], &["NAME"]);
+}
+
+#[test]
+fn one_address_holds_as_many_as_the_shop_lets_it() {
+    let shop = shop(5);
+    let server = shop.serve_with(&["--trusted-proxy", "127.0.0.1", "--held-per-address", "2"]);
+    for _ in 0..2 {
+        assert_eq!(press(visitor(&server, 1)).0.status, 303);
+    }
+    let (third, _) = press(visitor(&server, 1));
+    assert!(third.status == 429 && third.body.contains("Many people are here"), "{}", third.body);
+    let answer = visitor(&server, 1).get(&format!("{MANY}?tag=expo&format=link"));
+    answer.refusal(429, "nmp.back.dispenser.tooManyRequests");
+    assert_eq!(press(visitor(&server, 2)).0.status, 303, "another address");
+    shop.refused(2, &["serve", "--held-per-address", "0"], &["--held-per-address"]);
+}
+
+#[test]
+fn a_program_that_repeats_a_call_at_a_kiosk_gets_the_first_answer() {
+    let shop = shop(3);
+    let server = serve(&shop);
+    let key = shop.key("crm", "certCreate");
+    let ask = |client: Client| client.get(&format!("{MANY}?tag=expo&format=link"));
+    let once = || server.client(&key).with("idempotency-key", b"order-1");
+    let first = ask(once());
+    let again = ask(once());
+    assert_eq!((again.status, &again.body), (200, &first.body));
+    assert_eq!(again.header("idempotency-replayed"), Some("true"));
+    assert_eq!(shop.count("reserved"), 1);
+    // A stranger's key is nobody's: without a cookie each call is another visitor.
+    let stranger = || visitor(&server, 1).with("idempotency-key", b"order-1");
+    assert_ne!(ask(stranger()).body, ask(stranger()).body);
 }

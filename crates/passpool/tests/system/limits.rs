@@ -43,13 +43,30 @@ fn a_stranger_is_stopped_and_neither_another_one_nor_a_good_key_nor_health_is() 
     use_up(|_| greedy.again());
     assert_eq!(greedy.get("/readyz").status, 200);
     assert_eq!(greedy.get(RESERVE).status, 403, "a wrong key is told so");
-    let person = behind(&server, "192.0.2.1").with("accept", b"text/html,application/xhtml+xml").get("/1,abc");
-    assert!(person.status == 429 && person.body.contains("Many people are here"), "{}", person.body);
+    // One request comes back while another is on its way, so that more than one has to be asked.
+    let person = || greedy.again().with("accept", b"text/html,application/xhtml+xml").get("/k/nowhere");
+    let sent_away = (0..20 * BURST).map(|_| person()).find(|answer| answer.status == 429).expect("there is a limit");
+    assert!(sent_away.body.contains("Many people are here"), "{}", sent_away.body);
     let brand = behind(&server, "192.0.2.1").with("x-api-key", key.as_bytes());
     assert_eq!(brand.reserve("tags=vip&format=link").status, 200);
     for _ in 0..2 * BURST {
         assert_eq!(brand.get("/v1/nothing").status, 404);
     }
+}
+
+#[test]
+fn what_a_browser_asks_for_by_itself_is_no_guess_and_a_dead_link_is() {
+    let shop = Shop::with(1, "vip");
+    let server = shop.serve();
+    for path in ["/favicon.ico", "/apple-touch-icon.png", "/nonsense"] {
+        let (page, data) = (server.stranger(), server.stranger().with("accept", b"application/json"));
+        for _ in 0..50 {
+            assert_eq!((page.get(path).status, data.get(path).status), (404, 404), "{path}");
+        }
+    }
+    let guesser = server.stranger();
+    let guessed = (0..1_000).position(|_| guesser.get("/1,abc").status == 429);
+    assert!(guessed.is_some_and(|guessed| guessed >= 30), "{guessed:?}");
 }
 
 #[test]

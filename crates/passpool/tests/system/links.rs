@@ -49,6 +49,9 @@ fn a_person_sees_the_passport_and_that_is_a_scan() {
         assert!(policy.contains(part), "{policy}");
     }
     assert!(!page.body.contains("http://") && !policy.contains("unsafe"), "{policy}");
+    let icon = server.stranger().get("/icon.svg");
+    assert!(page.body.contains("href=\"/icon.svg\"") && icon.body.starts_with("<svg"), "{}", icon.body);
+    assert_eq!((icon.status, icon.header("content-type")), (200, Some("image/svg+xml")));
     assert_eq!(shop.count("scanned"), 1);
     let french = server.stranger().with("accept-language", b"fr-CH").get("/7,sesameopen");
     assert!(french.body.contains("Chrono FR") && french.body.contains("<html lang=\"fr\">"), "{}", french.body);

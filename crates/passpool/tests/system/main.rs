@@ -7,6 +7,7 @@ mod browser;
 mod client;
 mod process;
 mod shop;
+mod timing;
 mod watch;
 
 mod airdrop;

@@ -6,7 +6,7 @@ use crate::{
 };
 
 const ALICE: &str = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
-const CONTENT: &str = r#"{""language"":""en-US"",""name"":""Chronograph 41"",""subBrand"":""Maison Exemple"",""description"":""A steel chronograph, finished by one watchmaker from the first screw to the last."",""serialnumber"":[{""type"":""serialnumber"",""value"":""SN-2026-00041""}],""attributes"":[{""type"":""strap"",""value"":""Calfskin, brown""}],""externalContents"":[{""title"":""Our house"",""url"":""https://brand.example/""}]}"#;
+const CONTENT: &str = r#"{""language"":""en-US"",""name"":""Chronograph 41"",""image"":""https://127.0.0.1:9/nowhere.jpg"",""subBrand"":""Maison Exemple"",""description"":""A steel chronograph, finished by one watchmaker from the first screw to the last."",""serialnumber"":[{""type"":""serialnumber"",""value"":""SN-2026-00041""}],""attributes"":[{""type"":""strap"",""value"":""Calfskin, brown""}],""externalContents"":[{""title"":""Our house"",""url"":""https://brand.example/""}]}"#;
 
 /// A wallet as browsers have them, which does what `answer` says when it is asked for an address.
 fn wallet(answer: &str) -> String {
@@ -40,6 +40,7 @@ fn a_press_of_the_button_claims_with_the_browsers_wallet() {
         browser.open(&page);
         browser.shows("Chronograph 41");
         browser.shows("Claim with my wallet");
+        browser.shows_without_scrolling("#press");
         browser.looks_right("passport");
         assert_eq!(shop.count("scanned"), 1);
         browser.press("#press");
@@ -101,11 +102,15 @@ fn a_kiosk_is_a_button_and_leads_to_a_passport() {
     browser.looks_right("kiosk");
     browser.press("button.main");
     browser.shows("Reserved for you until");
+    let hour = browser.run("return document.querySelector('time').textContent").as_str().unwrap().to_owned();
+    assert!(hour.contains(':') && !hour.contains("UTC"), "{hour}: it is the visitor's own time");
     let late = Browser::with("");
     late.open(&kiosk);
     late.press("button.main");
     late.shows("All passports are taken");
     late.looks_right("empty");
+    late.press("a.main");
+    late.shows("Get my passport");
     browser.press("#press");
     browser.shows("This passport is yours");
     assert_eq!(shop.count("claimed"), 1);

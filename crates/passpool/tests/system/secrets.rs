@@ -1,6 +1,6 @@
 //! Secrets: what was handed out is found in no log and in no table.
 
-use std::fs;
+use std::{collections::BTreeSet, fs, path::Path};
 
 use serde_json::json;
 
@@ -78,6 +78,28 @@ fn a_stolen_database_without_its_secret_opens_nothing() {
     stolen.refused(1, &["reserve", "--tags", "vip"], &["shop.db.secret"]);
 }
 
+/// The patterns of every route that there is, as the sources spell them.
+fn routes() -> BTreeSet<String> {
+    fn read(folder: &Path, found: &mut BTreeSet<String>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                read(&path, found);
+            } else if !path.ends_with("tests.rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                let after = |mark| text.split(mark).skip(1);
+                let paths = after(".route(\"").chain(after(": &str = \"/").filter(|rest| !rest.starts_with('"')));
+                let paths = paths.filter_map(|rest| rest.split('"').next());
+                found.extend(paths.map(|path| format!("/{}", path.trim_start_matches('/'))));
+            }
+        }
+    }
+    let mut found = BTreeSet::new();
+    read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/http"), &mut found);
+    assert!(found.len() >= 20 && found.contains("/dispenser/distribution/reserveOne"), "{found:?}");
+    found
+}
+
 const ALICE: &str = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
 /// Of the wallet `ALICE`, good until 2100.
 const TOKEN: &str = "eyJ0eXAiOiJKV1QiLCJhbGciOiJzZWNwMjU2azEifQ==.eyJpc3MiOiIweDcwOTk3OTcwQzUxODEyZGMzQTAxMEM3ZDAxYjUwZTBkMTdkYzc5QzgiLCJzdWIiOiJ3YWxsZXQiLCJleHAiOjQxMDI0NDQ4MDAsImlhdCI6MTcwMDAwMDAwMH0=.0x5315d91d42ff9191e5c99276bf5ad487501ead8cf57b58bd83cb57d71122ff1127a7a27310ddc82be494f134b6c43f660a18d2824afc5e60990d5f23fa36c1741b";
@@ -138,21 +160,36 @@ fn whoever_opens_claims_and_visits_leaves_no_secret_either() {
     let many = stranger().get(&format!("/api/certificate/one2Many/v3?tag=expo&format=link&arianeeAccessToken={token}"));
     secrets.push(many.body.split(',').nth(1).unwrap().to_owned());
     assert_eq!(client().post_json("/api/recoverCertificate", &json!([4])).status, 200);
+    assert_eq!(client().post_json("/v1/passports/1/recover", &json!({})).status, 200);
     assert_eq!(client().post_json("/v1/passports/8/withdraw", &json!({})).status, 200);
+    assert_eq!(client().reset("tags=code&olderThan=1000000").status, 200);
+    for path in ["/request/3,sesame-open-3x", "/proof/3,sesame-open-3x"] {
+        assert_eq!(stranger().get(path).status, 200);
+    }
+    for path in ["/robots.txt", "/icon.svg", "/healthz", "/readyz"] {
+        assert_eq!(stranger().get(path).status, 200, "{path}");
+    }
     let ended = server.stop();
     assert_eq!(ended.code, Some(0));
     let log = ended.stderr;
-    assert!(log.contains("/{link}"), "the routes are named by their patterns: {log}");
+    for route in routes() {
+        assert!(log.contains(&format!("route=\"{route}\"")), "nobody asked for {route}: {log}");
+    }
     let dump = shop.sql(".dump").to_lowercase();
     let others = ["sesame-shut-4x", "sesame-in-a-query", "sesame,open", "chosen-by-brand", "198.51.100.77"];
     secrets.extend(others.map(str::to_owned));
     secrets.extend([key, visitor, signature, token, TOKEN.to_owned()]);
-    assert_nowhere(&secrets, &log, &dump);
+    let files = ["shop.db", "shop.db-wal"].map(|file| fs::read(shop.folder().join(file)).unwrap_or_default());
+    assert_nowhere(&secrets, &log, &dump, &files);
 }
 
-/// Fails if the log or the database, dumped in small letters, holds one of them.
-fn assert_nowhere(secrets: &[String], log: &str, dump: &str) {
+/// Fails if the log, the database, dumped in small letters, or one of its files holds one of them.
+fn assert_nowhere(secrets: &[String], log: &str, dump: &str, files: &[Vec<u8>]) {
     for secret in secrets {
+        for file in files {
+            let is_in = file.windows(secret.len()).any(|window| window == secret.as_bytes());
+            assert!(!is_in, "the database's file holds {secret}");
+        }
         assert!(secret.len() > 8, "{secret:?} is found by chance");
         assert!(!log.contains(secret.as_str()), "the log holds {secret}");
         let secret = secret.to_lowercase();

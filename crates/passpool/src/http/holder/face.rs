@@ -6,7 +6,10 @@
 use passpool_core::Content;
 use serde_json::{Map, Value};
 
-use super::language::Preferred;
+use super::{
+    language::Preferred,
+    words::{FactWords, Words},
+};
 
 /// A page on a phone is read by a person: beyond these it only grows.
 const PICTURES: usize = 8;
@@ -51,7 +54,7 @@ pub(super) struct Outward {
 }
 
 impl Face {
-    pub(super) fn of(content: &Content, preferred: &Preferred) -> Self {
+    pub(super) fn of(content: &Content, preferred: &Preferred, words: &Words) -> Self {
         let Ok(Value::Object(content)) = serde_json::from_str(content.as_str()) else { return Self::default() };
         let translated = translation(&content, preferred);
         let reader = Reader { content: &content, translated };
@@ -61,7 +64,7 @@ impl Face {
             brand: reader.line("subBrand").or_else(|| reader.line("brand")),
             pictures: reader.pictures(),
             paragraphs: reader.paragraphs(),
-            facts: reader.facts(),
+            facts: reader.facts(&words.facts),
             links: reader.links(),
         }
     }
@@ -122,15 +125,23 @@ impl<'a> Reader<'a> {
         paragraphs.map(shown).collect()
     }
 
-    fn facts(&self) -> Vec<Fact> {
-        let named = ["model", "category", "subCategory", "sku", "manufacturingCountry"];
-        let single = named.into_iter().filter_map(|name| Some((name.to_owned(), self.field(name).and_then(scalar)?)));
+    fn facts(&self, words: &FactWords) -> Vec<Fact> {
+        let named = [
+            ("model", words.model),
+            ("category", words.category),
+            ("subCategory", words.sub_category),
+            ("sku", words.sku),
+            ("manufacturingCountry", words.country),
+        ];
+        let single = named.into_iter().filter_map(|(field, name)| Some((name.to_owned(), scalar(self.field(field)?)?)));
         let typed = ["serialnumber", "serialNumber", "attributes", "customAttributes", "size", "materials", "traits"];
         let typed = typed.into_iter().flat_map(|name| self.objects(name)).filter_map(typed_fact);
+        let typed = typed.map(|(name, value)| match name.eq_ignore_ascii_case("serialnumber") {
+            true => (words.serial_number.to_owned(), value),
+            false => (spaced(&shortened(&name, LINE)), value),
+        });
         let facts = single.chain(typed).take(FACTS);
-        facts
-            .map(|(name, value)| Fact { name: spaced(&shortened(&name, LINE)), value: shortened(&value, LINE) })
-            .collect()
+        facts.map(|(name, value)| Fact { name, value: shortened(&value, LINE) }).collect()
     }
 
     fn links(&self) -> Vec<Outward> {
@@ -205,11 +216,8 @@ fn shortened(text: &str, characters: usize) -> String {
     }
 }
 
-/// `manufacturingCountry` as people write it.
+/// `strapLength` as people write it.
 fn spaced(name: &str) -> String {
-    if name.eq_ignore_ascii_case("serialnumber") {
-        return "Serial number".into();
-    }
     let mut words = String::new();
     for character in name.replace(['_', '-'], " ").chars() {
         if character.is_uppercase() && words.ends_with(char::is_lowercase) {
@@ -246,7 +254,8 @@ mod tests {
 
     fn face(content: &Value, languages: &str) -> Face {
         let headers = HeaderMap::from_iter([("accept-language".parse().unwrap(), languages.parse().unwrap())]);
-        Face::of(&Content::parse(&content.to_string()).unwrap(), &Preferred::of(&headers))
+        let preferred = Preferred::of(&headers);
+        Face::of(&Content::parse(&content.to_string()).unwrap(), &preferred, Words::of(&preferred))
     }
 
     fn watch() -> Value {
@@ -285,8 +294,7 @@ mod tests {
         let told: Vec<_> = face.paragraphs.iter().map(|part| (part.title.as_deref(), part.text.as_str())).collect();
         assert_eq!(told, [(None, "A watch."), (Some("Care"), "Keep it dry."), (None, "7")]);
         let facts: Vec<_> = face.facts.iter().map(|fact| format!("{}: {}", fact.name, fact.value)).collect();
-        let expected =
-            ["Manufacturing country: CH", "Serial number: SN-1", "Color: black", "Diameter: 41 mm", "Steel: 80 %"];
+        let expected = ["Made in: CH", "Serial number: SN-1", "Color: black", "Diameter: 41 mm", "Steel: 80 %"];
         assert_eq!(facts, expected);
         assert_eq!(face.links, [Outward { title: "Our house".into(), url: "https://brand.example".into() }]);
     }
@@ -296,6 +304,8 @@ mod tests {
         let face = face(&watch(), "fr-CH, en;q=0.5");
         assert_eq!((face.title.as_deref(), face.language.as_deref()), (Some("Chronographe 41"), Some("fr-FR")));
         assert_eq!(face.paragraphs[0].text, "Une montre.");
+        let names: Vec<_> = face.facts.iter().take(3).map(|fact| fact.name.as_str()).collect();
+        assert_eq!(names, ["Fabriqué en", "Numéro de série", "Color"], "what the content names itself stays");
         assert_eq!(face.paragraphs[1].text, "Keep it dry.", "an empty list translates nothing");
     }
 

@@ -119,7 +119,9 @@ fn notice(
     text: &'static str,
     moment: Option<Moment>,
 ) -> Response {
-    page::answer(status, &NoticePage { words, title, text, moment })
+    // Where a press may do better the next time.
+    let again = status == StatusCode::FORBIDDEN || title == words.empty;
+    page::answer(status, &NoticePage { words, title, text, moment, again })
 }
 
 fn name(path: Result<Path<String>, PathRejection>) -> Option<KioskName> {

@@ -5,22 +5,26 @@ use passpool_store::Visitor;
 
 /// Parts of the `User-Agent` of programs that fetch links which somebody sends: chat previews, mail scanners, search
 /// engines. In lower case.
-const ROBOTS: [&str; 30] = [
+const ROBOTS: [&str; 35] = [
     "applebot",
     "barracuda",
     "bingpreview",
     "bitlybot",
+    "bot (",
     "bot)",
     "bot/",
     "bot;",
+    "cardyb",
     "crawler",
     "embedly",
     "facebookcatalog",
     "facebookexternalhit",
     "google-pagerenderer",
     "google-safety",
+    "googleimageproxy",
     "iframely",
     "linkpreview",
+    "mastodon/",
     "mattermost",
     "microsoft office",
     "mimecast",
@@ -34,6 +38,7 @@ const ROBOTS: [&str; 30] = [
     "slackbot",
     "snap url preview",
     "spider",
+    "vkshare",
     "whatsapp/",
     "yahoo! slurp",
 ];
@@ -91,6 +96,9 @@ mod tests {
             "Mozilla/5.0 (compatible; bingbot/2.0; +http://www.bing.com/bingbot.htm)",
             "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_5) Safari/605.1.15 (Applebot/0.1)",
             "Mozilla/4.0 (compatible; ms-office; MSOffice 16)",
+            "Mastodon/4.3.0 (http.rb/5.2.0; +https://social.example/) Bot",
+            "Mozilla/5.0 (compatible; Bluesky Cardyb/1.1; +mailto:support@bsky.app)",
+            "ZoomBot (zoombot@zoom.us)",
         ] {
             check(Method::GET, &[("user-agent", agent)], Visitor::Robot);
         }

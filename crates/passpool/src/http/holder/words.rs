@@ -34,6 +34,19 @@ pub(super) struct Words {
     pub(super) closed_why: &'static str,
     pub(super) crowded: &'static str,
     pub(super) busy: &'static str,
+    pub(super) again: &'static str,
+    pub(super) facts: FactWords,
+}
+
+/// The names of what contents tell in fields of their own. All other facts bring their names with them.
+#[derive(Debug)]
+pub(super) struct FactWords {
+    pub(super) model: &'static str,
+    pub(super) category: &'static str,
+    pub(super) sub_category: &'static str,
+    pub(super) sku: &'static str,
+    pub(super) country: &'static str,
+    pub(super) serial_number: &'static str,
 }
 
 impl Words {
@@ -73,6 +86,15 @@ static SPOKEN: [Words; 5] = [
         closed_why: "What you took here before can still be claimed by its link.",
         crowded: "Many people are here at the same time. Please try again in a few minutes.",
         busy: "We are catching our breath. Please try again in a moment.",
+        again: "Try again",
+        facts: FactWords {
+            model: "Model",
+            category: "Category",
+            sub_category: "Subcategory",
+            sku: "Article number",
+            country: "Made in",
+            serial_number: "Serial number",
+        },
     },
     Words {
         language: "fr",
@@ -104,6 +126,15 @@ static SPOKEN: [Words; 5] = [
         closed_why: "Ce que vous avez pris ici peut encore être réclamé par son lien.",
         crowded: "Beaucoup de monde est ici en même temps. Réessayez dans quelques minutes.",
         busy: "Un instant, nous reprenons notre souffle. Réessayez tout de suite après.",
+        again: "Réessayer",
+        facts: FactWords {
+            model: "Modèle",
+            category: "Catégorie",
+            sub_category: "Sous-catégorie",
+            sku: "Référence",
+            country: "Fabriqué en",
+            serial_number: "Numéro de série",
+        },
     },
     Words {
         language: "de",
@@ -135,6 +166,15 @@ static SPOKEN: [Words; 5] = [
         closed_why: "Was Sie hier schon geholt haben, können Sie über seinen Link noch übernehmen.",
         crowded: "Viele sind gleichzeitig hier. Bitte in einigen Minuten noch einmal versuchen.",
         busy: "Wir holen kurz Luft. Bitte gleich noch einmal versuchen.",
+        again: "Noch einmal versuchen",
+        facts: FactWords {
+            model: "Modell",
+            category: "Kategorie",
+            sub_category: "Unterkategorie",
+            sku: "Artikelnummer",
+            country: "Hergestellt in",
+            serial_number: "Seriennummer",
+        },
     },
     Words {
         language: "it",
@@ -166,6 +206,15 @@ static SPOKEN: [Words; 5] = [
         closed_why: "Quello che hai preso qui si può ancora richiedere con il suo link.",
         crowded: "Ci sono molte persone insieme. Riprova tra qualche minuto.",
         busy: "Riprendiamo fiato un momento. Riprova subito dopo.",
+        again: "Riprova",
+        facts: FactWords {
+            model: "Modello",
+            category: "Categoria",
+            sub_category: "Sottocategoria",
+            sku: "Codice articolo",
+            country: "Prodotto in",
+            serial_number: "Numero di serie",
+        },
     },
     Words {
         language: "es",
@@ -197,5 +246,14 @@ static SPOKEN: [Words; 5] = [
         closed_why: "Lo que tomaste aquí todavía se puede reclamar con su enlace.",
         crowded: "Hay mucha gente a la vez. Inténtalo de nuevo en unos minutos.",
         busy: "Estamos tomando aliento. Inténtalo de nuevo en un momento.",
+        again: "Intentar de nuevo",
+        facts: FactWords {
+            model: "Modelo",
+            category: "Categoría",
+            sub_category: "Subcategoría",
+            sku: "Referencia",
+            country: "Fabricado en",
+            serial_number: "Número de serie",
+        },
     },
 ];

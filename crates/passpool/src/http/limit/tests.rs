@@ -50,6 +50,10 @@ struct Door {
 
 impl Door {
     async fn open() -> Self {
+        Self::open_with(false).await
+    }
+
+    async fn open_with(limit_keys: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let secret = Secret::new([7; 32]);
         let path = folder.path().join("shop.db");
@@ -65,6 +69,8 @@ impl Door {
             secret,
             links,
             tag_rule: Rule::default(),
+            held_per_address: Shop::HELD_PER_ADDRESS,
+            limit_keys,
             settle_delay: None,
             proxies: TrustedProxies::default(),
             clock: clock.clone(),
@@ -73,7 +79,10 @@ impl Door {
         let router = Router::new()
             .route("/dead", get(async || Problem::from(Refusal::LinkDead)))
             .fallback(async || "good")
-            .layer(from_fn_with_state(app, by_address));
+            .layer(from_fn_with_state(app.clone(), by_address))
+            .merge(
+                Router::new().route("/keyed", get(async || "good")).layer(from_fn_with_state(app, known_by_address)),
+            );
         Self { router, clock, key, _folder: folder }
     }
 
@@ -140,5 +149,21 @@ async fn the_601st_request_is_told_when_to_come_again_in_the_shape_of_its_path()
     assert_eq!(door.status("192.0.2.1", "/good").await, 429);
     for _ in 0..700 {
         assert_eq!(door.ask("192.0.2.1", "/good", Some(door.key.reveal())).await.status(), StatusCode::OK);
+    }
+}
+
+#[tokio::test]
+async fn a_setting_limits_good_keys_too() {
+    for (limit_keys, expected) in [(false, StatusCode::OK), (true, StatusCode::TOO_MANY_REQUESTS)] {
+        let door = Door::open_with(limit_keys).await;
+        let key = door.key.reveal();
+        for path in ["/good", "/keyed"].repeat(300) {
+            assert_eq!(door.ask("192.0.2.1", path, Some(key)).await.status(), StatusCode::OK);
+        }
+        for path in ["/good", "/keyed"] {
+            assert_eq!(door.ask("192.0.2.1", path, Some(key)).await.status(), expected, "{path}");
+            assert_eq!(door.ask("192.0.2.2", path, Some(key)).await.status(), StatusCode::OK);
+        }
+        assert_eq!(door.status("192.0.2.1", "/keyed").await, 200, "who has no key is refused by the path itself");
     }
 }

@@ -73,9 +73,11 @@ fn refused(error: StoreError) -> NmpError {
             let (code, description) = words(why);
             NmpError::Transfer(code, description)
         }
+        // The contract has no code for it; its `errorTransfer` is a failure of ours.
         StoreError::Refusal(Refusal::WalletServed) => {
-            NmpError::Transfer("nmp.back.deferredTransfer.errorTransfer", "This wallet has its passport of this kiosk")
+            NmpError::Transfer("nmp.back.deferredTransfer.walletServed", "This wallet has its passport of this kiosk")
         }
+        StoreError::Fault(fault) if !fault.passes() => NmpError::TransferFailed(fault),
         error => error.into(),
     }
 }
@@ -95,5 +97,28 @@ const fn words(why: Untransferable) -> (&'static str, &'static str) {
         Untransferable::WrongPassphrase => {
             ("nmp.back.deferredTransfer.passphraseNotRight", "The passphrase is not right")
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::response::IntoResponse;
+    use passpool_store::Fault;
+
+    use super::*;
+
+    async fn show(fault: Fault) -> String {
+        let answer = refused(fault.into()).into_response();
+        let status = answer.status().as_u16();
+        let body = axum::body::to_bytes(answer.into_body(), usize::MAX).await.unwrap();
+        format!("{status} {}", str::from_utf8(&body).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_failure_of_ours_has_the_contracts_code_and_one_that_passes_is_told_so() {
+        let failed = show(Fault::Damaged("passport 7 is gone".into())).await;
+        let expected = r#"500 {"name":"API Error","description":"Error during the transfer","code":"nmp.back.deferredTransfer.errorTransfer","httpCode":500}"#;
+        assert_eq!(failed, expected);
+        assert_eq!(show(Fault::DiskFull).await, r#"503 {"message":"The disk is full or cannot be written"}"#);
     }
 }

@@ -16,6 +16,8 @@ pub(super) enum NmpError {
     Unauthorized,
     /// The path is there, and takes another method.
     WrongMethod,
+    /// The body is larger than any that is asked for here.
+    TooLarge,
     /// This address has asked for too much, and may ask again in so many seconds.
     TooManyRequests(u64),
     MissingParameter(String),
@@ -25,6 +27,8 @@ pub(super) enum NmpError {
     NoneToSend,
     /// A transfer is refused, by the last part of its code.
     Transfer(&'static str, &'static str),
+    /// A transfer could not be judged or written down: our fault.
+    TransferFailed(Fault),
     UnknownCertificate,
     Store(StoreError),
 }
@@ -41,6 +45,7 @@ impl IntoResponse for NmpError {
             Self::NoUser => shape_c(StatusCode::FORBIDDEN, "no user"),
             Self::Unauthorized => shape_c(StatusCode::UNAUTHORIZED, "Unauthorized"),
             Self::WrongMethod => shape_c(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed"),
+            Self::TooLarge => shape_c(StatusCode::PAYLOAD_TOO_LARGE, "Payload Too Large"),
             Self::TooManyRequests(seconds) => {
                 let (code, description) = ("nmp.back.dispenser.tooManyRequests", "Too many requests from this address");
                 retry_after(seconds, shape_a(StatusCode::TOO_MANY_REQUESTS, code, description))
@@ -58,6 +63,11 @@ impl IntoResponse for NmpError {
                 shape_a(StatusCode::BAD_REQUEST, code, "No NFT found to distribute")
             }
             Self::Transfer(code, description) => shape_a(StatusCode::BAD_REQUEST, code, description),
+            Self::TransferFailed(fault) => {
+                tracing::error!(%fault, "a transfer failed");
+                let code = "nmp.back.deferredTransfer.errorTransfer";
+                shape_a(StatusCode::INTERNAL_SERVER_ERROR, code, "Error during the transfer")
+            }
             Self::UnknownCertificate => shape_d("undefinedRessource", "This certificate does not exist"),
             Self::Store(StoreError::Refusal(refusal)) => refused(&refusal),
             Self::Store(StoreError::Fault(fault)) => failed(&fault),

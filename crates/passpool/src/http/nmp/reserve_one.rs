@@ -82,7 +82,7 @@ impl ReserveOne {
     }
 }
 
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, NmpError> {
     let invalid = |wrong: &str| NmpError::InvalidParameter("Idempotency-Key".into(), wrong.into());

@@ -72,6 +72,8 @@ impl Counter {
             public_url: base,
             tag_rule: Rule::default(),
             proxies: TrustedProxies::default(),
+            held_per_address: Shop::HELD_PER_ADDRESS,
+            limit_keys: false,
             settle_delay: None::<WholeSeconds>,
             clock: clock.clone(),
             entropy: Arc::new(Counted(AtomicU8::new(0))),

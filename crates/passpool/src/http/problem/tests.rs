@@ -126,10 +126,11 @@ async fn faults_tell_no_more_than_whether_to_come_again() {
 
 #[tokio::test]
 async fn requests_that_lead_nowhere_are_problems_too() {
-    let problems = [Problem::NoSuchPath, Problem::WrongMethod, Problem::TooManyRequests(9)];
+    let problems = [Problem::NoSuchPath, Problem::WrongMethod, Problem::TooLarge, Problem::TooManyRequests(9)];
     insta::assert_snapshot!(show_all(problems).await, @r#"
     - {"type":"/problems/no-such-path","title":"There is nothing here","status":404}
     - {"type":"/problems/wrong-method","title":"This path takes no such method","status":405}
+    - {"type":"/problems/too-large","title":"The body is too large","status":413}
     9 {"type":"/problems/too-many-requests","title":"Too many requests from this address","status":429}
     "#);
 }

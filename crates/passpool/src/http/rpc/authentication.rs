@@ -13,6 +13,8 @@ const AGE_AT_MOST_MICROS: i64 = 300 * 1_000_000;
 pub(super) struct Authentication {
     pub(super) passport: PassportId,
     pub(super) shown: Shown,
+    /// False of a bearer for another passport. The protocol asks first whose it is.
+    pub(super) is_in_scope: bool,
 }
 
 impl Authentication {
@@ -23,20 +25,21 @@ impl Authentication {
             .ok_or(RpcError::InvalidParams("certificateId has to be the id of a certificate"))?;
         let given = |name: &str| params.get("authentification")?.get(name).filter(|value| !value.is_null());
         let shown = match (given("bearer"), given("message"), given("signature")) {
-            (Some(bearer), ..) => by_bearer(bearer, passport, now)?,
+            (Some(bearer), ..) => return by_bearer(bearer, passport, now),
             (None, Some(message), Some(signature)) => by_signature(message, signature, passport, now)?,
             _ => return Err(RpcError::Unauthorized),
         };
-        Ok(Self { passport, shown })
+        Ok(Self { passport, shown, is_in_scope: true })
     }
 }
 
-fn by_bearer(bearer: &Value, passport: PassportId, now: Timestamp) -> Result<Shown, RpcError> {
+fn by_bearer(bearer: &Value, passport: PassportId, now: Timestamp) -> Result<Authentication, RpcError> {
     let token = AccessToken::verify(bearer.as_str().unwrap_or_default(), now).map_err(|_| RpcError::BadToken)?;
-    match token.scope {
-        Scope::Passport(id) if id != passport => Err(RpcError::BadToken),
-        Scope::Passport(_) | Scope::Wallet => Ok(Shown::Owner(token.wallet)),
-    }
+    let is_in_scope = match token.scope {
+        Scope::Wallet => true,
+        Scope::Passport(id) => id == passport,
+    };
+    Ok(Authentication { passport, shown: Shown::Owner(token.wallet), is_in_scope })
 }
 
 fn by_signature(message: &Value, signature: &Value, id: PassportId, now: Timestamp) -> Result<Shown, RpcError> {
@@ -108,6 +111,22 @@ mod tests {
         let judged = Authentication::judge(&params(json!("440105186"), both), at(0)).unwrap();
         let Shown::Owner(owner) = judged.shown else { panic!("{:?}", judged.shown) };
         assert_eq!(owner.to_string(), "0x70997970C51812dc3A010C7d01b50e0d17dc79C8");
+    }
+
+    /// For the passport 440105186 alone, made at 1795382890.
+    const OF_ONE: &str = "eyJ0eXAiOiJKV1QiLCJhbGciOiJzZWNwMjU2azEifQ==.eyJpc3MiOiIweDcwOTk3OTcwQzUxODEyZGMzQTAxMEM3ZDAxYjUwZTBkMTdkYzc5QzgiLCJzdWIiOiJjZXJ0aWZpY2F0ZSIsImV4cCI6MTc5NTM4MzE5MCwiaWF0IjoxNzk1MzgyODkwLCJzdWJJZCI6NDQwMTA1MTg2LCJuZXR3b3JrIjoidGVzdG5ldCJ9.0xc99cc7b75f9d9df84faef73d68898bef0f79f61665ebf9f1e6d6fde2dbc030c9560f2cd4de82ce5fef2283a93788a0cd4d7b6ac370906320b9b7a9cc925904131b";
+
+    #[test]
+    fn a_bearer_for_one_passport_is_out_of_scope_at_another() {
+        let now = Timestamp::from_micros(1_795_382_890_000_000);
+        for (id, expected) in [(440_105_186, true), (440_105_187, false)] {
+            let judged = Authentication::judge(&params(json!(id), json!({"bearer": OF_ONE})), now).unwrap();
+            assert!(matches!(judged.shown, Shown::Owner(_)), "{:?}", judged.shown);
+            assert_eq!(judged.is_in_scope, expected, "{id}");
+        }
+        let later = Timestamp::from_micros(1_795_383_190_000_000);
+        let over = Authentication::judge(&params(json!(440_105_186), json!({"bearer": OF_ONE})), later);
+        assert_eq!(over.unwrap_err(), RpcError::BadToken);
     }
 
     #[test]

@@ -23,11 +23,17 @@ pub(super) struct Call {
 }
 
 impl Envelope {
+    /// What holds no call that could be answered.
+    pub(super) fn refused(error: RpcError) -> Self {
+        Self { is_batch: false, calls: vec![Err((Value::Null, error))] }
+    }
+
     pub(super) fn open(body: &[u8]) -> Self {
-        let refused = |error| Self { is_batch: false, calls: vec![Err((Value::Null, error))] };
         match serde_json::from_slice(body) {
-            Err(_) => refused(RpcError::Unreadable),
-            Ok(Value::Array(calls)) if calls.is_empty() || calls.len() > BATCH_AT_MOST => refused(RpcError::NoRequest),
+            Err(_) => Self::refused(RpcError::Unreadable),
+            Ok(Value::Array(calls)) if calls.is_empty() || calls.len() > BATCH_AT_MOST => {
+                Self::refused(RpcError::NoRequest)
+            }
             Ok(Value::Array(calls)) => Self { is_batch: true, calls: calls.into_iter().map(Call::read).collect() },
             Ok(call) => Self { is_batch: false, calls: vec![Call::read(call)] },
         }
