@@ -11,7 +11,8 @@ use passpool_core::{
     Tags, Timestamp,
 };
 use passpool_store::{
-    Create, Fault, ImportBatch, ImportTerms, Intent, OpenError, Reset, ResetScope, Store, StoreError, TagFilter, sqlite,
+    Create, Fault, ImportBatch, ImportTerms, Intent, Matching, OpenError, Reset, ResetScope, Store, StoreError,
+    TagFilter, sqlite,
 };
 use tempfile::TempDir;
 
@@ -93,7 +94,7 @@ async fn reserve(store: &dyn Store, tags: &str, count: u32, seed: u8) -> Result<
 
 async fn reset(store: &dyn Store, tags: &str) -> u64 {
     let selector = Some(Selector::parse([tags], Rule::And).unwrap());
-    let scope = ResetScope::Matching { selector, state: None, handed_out_before: None };
+    let scope = ResetScope::Matching(Matching { selector, ..Matching::default() });
     store.reset(Reset { scope, by: Actor::CommandLine, now: NOON }).await.unwrap()
 }
 

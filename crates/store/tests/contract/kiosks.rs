@@ -10,7 +10,7 @@ use passpool_store::{AddressDigest, Door, Given, KioskInfo, ResetScope, Visit};
 
 use crate::{
     links::{ALICE, BOB, claim, knowing, open},
-    shop::{Shop, at, journal, refusal, selector},
+    shop::{Shop, at, journal, refusal, selector, tagged},
 };
 
 const HOLD: i64 = 15 * 60;
@@ -201,6 +201,22 @@ pub(crate) async fn one_address_holds_no_more_than_it_may(shop: &Shop) {
     assert!(ask(3, 5).await.is_ok(), "a claimed one no longer counts");
     assert_eq!(ask(4, 5).await, Err(Refusal::TooManyHeld));
     assert!(ask(4, HOLD + 5).await.is_ok(), "nor one whose time is over");
+}
+
+pub(crate) async fn a_reset_by_tags_leaves_a_visitor_the_passport_in_hand(shop: &Shop) {
+    shop.stock(1, 2, "expo").await;
+    stand(shop, kiosk("expo", "expo", Rule::And)).await;
+    let given = visit(shop, by_name("expo"), browser(1), 0).await.unwrap();
+    let Given::Held { passport, .. } = &given else { panic!("{given:?}") };
+    shop.reserve("expo", 1).await.unwrap();
+    assert_eq!(shop.reset(tagged("expo"), at(1)).await, Ok(1), "the other one alone");
+    assert!(open(shop, passport.passport, knowing(passport), at(2)).await.is_ok());
+    assert_eq!(shop.reset(tagged("expo"), at(3)).await, Ok(0), "opening the link changes nothing about that");
+    assert_eq!(
+        visit(shop, by_name("expo"), browser(1), HOLD - 1).await.map(|given| passport_of(&given)),
+        Ok(passport.passport)
+    );
+    assert_eq!(shop.counts("expo", at(HOLD)).await.of(StateName::Available), 2, "it ends by itself");
 }
 
 pub(crate) async fn a_reset_forgets_the_visit(shop: &Shop) {

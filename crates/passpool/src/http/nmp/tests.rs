@@ -10,7 +10,7 @@ use passpool_core::{
     Actor, ApiKey, Code, Content, LinkBase, Network, NewPassport, PassportId, Rule, Secret, Tags, Timestamp, UserName,
     WholeSeconds,
 };
-use passpool_store::{Create, ImportTerms, Intent, LinkSettings, NewKey, NewUser, sqlite};
+use passpool_store::{Create, ImportTerms, Intent, LinkSettings, NewKey, NewUser, ProfileOf, sqlite};
 use tower::ServiceExt;
 
 use super::*;
@@ -54,7 +54,10 @@ impl Counter {
         for (name, right) in [("crm", Right::CertCreate), ("reader", Right::CertRead)] {
             let (key, rights) = (key_of(name), [right].into_iter().collect());
             let name = UserName::parse(name).unwrap();
-            store.add_user(NewUser { name, rights, key: NewKey::of(&key, clock.now()) }).await.unwrap();
+            store
+                .add_user(NewUser { name, profile: ProfileOf::Own(rights), key: NewKey::of(&key, clock.now()) })
+                .await
+                .unwrap();
         }
         let passport = |(id, tags, content): &(u64, &str, &str)| NewPassport {
             id: PassportId::new(*id).unwrap(),
