@@ -3,10 +3,12 @@
 mod check;
 mod create;
 mod demo;
+mod erase;
 mod export;
 mod import;
 mod kiosk;
 mod moment;
+mod openapi;
 mod pool;
 mod recover;
 mod reserve;
@@ -62,6 +64,7 @@ enum Command {
     Import(import::ImportCommand),
     Export(export::ExportCommand),
     Reserve(reserve::ReserveCommand),
+    Erase(erase::EraseCommand),
     Reset(reset::ResetCommand),
     Pool(pool::PoolCommand),
     #[command(subcommand)]
@@ -71,6 +74,7 @@ enum Command {
     #[command(subcommand)]
     User(user::UserCommand),
     Check(check::CheckCommand),
+    Openapi(openapi::OpenapiCommand),
 }
 
 impl Arguments {
@@ -115,6 +119,7 @@ impl Command {
             Self::Import(command) => command.run(around).await,
             Self::Export(command) => command.run(around).await,
             Self::Reserve(command) => command.run(around).await,
+            Self::Erase(command) => command.run(around).await,
             Self::Reset(command) => command.run(around).await,
             Self::Pool(command) => command.run(around).await,
             Self::Kiosk(command) => command.run(around).await,
@@ -122,6 +127,7 @@ impl Command {
             Self::Withdraw(command) => command.run(around).await,
             Self::User(command) => command.run(around).await,
             Self::Check(command) => command.run(around).await,
+            Self::Openapi(command) => command.run(around),
         }
     }
 }

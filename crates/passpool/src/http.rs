@@ -1,7 +1,6 @@
 //! HTTP: the paths, and the layers that every request walks through.
 
 mod caller;
-mod claims;
 mod cors;
 mod failed;
 mod health;
@@ -9,10 +8,11 @@ mod holder;
 mod kiosk_visitor;
 mod limit;
 mod nmp;
-mod passports;
+pub(crate) mod openapi;
 mod problem;
 mod request_id;
 mod rpc;
+mod v1;
 
 use std::time::Duration;
 
@@ -52,11 +52,11 @@ pub fn router(app: App) -> Router {
         .layer(RequestBodyLimitLayer::new(BODY_AT_MOST));
     // What strangers may ask for. All else needs a key, or is health, and has no limit.
     let limit = from_fn_with_state(app.clone(), limit::by_address);
-    let keyed = Router::new().merge(nmp::routes()).merge(passports::routes());
+    let keyed = Router::new().merge(nmp::routes()).merge(v1::routes());
     let keyed = keyed.layer(from_fn_with_state(app.clone(), limit::known_by_address));
     let public = Router::new().merge(nmp::public_routes()).fallback(async || Problem::NoSuchPath).layer(limit.clone());
     let for_wallets = Router::new()
-        .merge(claims::routes())
+        .merge(v1::public_routes())
         .merge(rpc::routes())
         .merge(holder::routes())
         .layer(limit)
@@ -64,6 +64,7 @@ pub fn router(app: App) -> Router {
     Router::new()
         .merge(health::routes())
         .merge(keyed)
+        .merge(openapi::routes())
         .merge(for_wallets)
         .merge(public)
         .method_not_allowed_fallback(wrong_method)
@@ -82,7 +83,7 @@ async fn tell_too_large(request: Request, next: Next) -> Response {
     if answer.status() != StatusCode::PAYLOAD_TOO_LARGE {
         return answer;
     }
-    if is_nmp { nmp::too_large() } else { Problem::TooLarge.into_response() }
+    if is_nmp { nmp::too_large() } else { Problem::BodyTooLarge.into_response() }
 }
 
 /// Names the route's pattern and never the path, the query or a header: those hold secrets.

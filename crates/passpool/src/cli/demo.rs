@@ -7,7 +7,7 @@ use std::{fs, io, path::Path, process::ExitCode};
 use anyhow::Context;
 use passpool_core::{
     Actor, ApiKey, Code, HandOutSeed, Kept, LinkBase, NewPassport, PassportId, ReservationId, Reserve, Right, Rule,
-    Secret, Selector, Shortage, Tag, Tags, UserName,
+    Secret, Selector, Shortage, Tag, Tags, UserName, WholeSeconds,
 };
 use passpool_store::{
     Create, Fault, ImportTerms, Intent, LinkSettings, NewKey, NewUser, OpenError, ProfileOf, Store, sqlite,
@@ -66,16 +66,19 @@ impl DemoCommand {
         tell_address(address, around);
         around.hand_over();
         let (clock, entropy) = (around.clock.clone(), around.entropy.clone());
+        let (tag_rule, proxies) = (Rule::default(), TrustedProxies::default());
+        let keep_recipients = WholeSeconds::new(400 * 24 * 3_600).expect("400 days are a span");
         let shop = Shop {
             store,
             secret,
             links,
             public_url: base,
-            tag_rule: Rule::default(),
-            proxies: TrustedProxies::default(),
+            tag_rule,
+            proxies,
             held_per_address: Shop::HELD_PER_ADDRESS,
             limit_keys: false,
             settle_delay: None,
+            keep_recipients,
             clock,
             entropy,
         };

@@ -45,6 +45,9 @@ pub(super) struct ServeCommand {
     /// How long a transfer stays pending before it is settled: 0, or a span below 15m, after which transfers fail
     #[arg(long, value_name = "SPAN", default_value = "0", value_parser = SettleDelay::parse)]
     settle_delay: SettleDelay,
+    /// How long recipients are kept after the last of their passports has left the shop
+    #[arg(long, value_name = "SPAN", default_value = "400d", value_parser = parse_span)]
+    keep_recipients: WholeSeconds,
     #[command(flatten)]
     logs: LogFlags,
 }
@@ -98,6 +101,7 @@ impl ServeCommand {
             held_per_address: self.held_per_address,
             limit_keys: self.limit_keys,
             settle_delay: self.settle_delay.0,
+            keep_recipients: self.keep_recipients,
             clock,
             entropy,
         };

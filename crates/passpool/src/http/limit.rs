@@ -2,13 +2,16 @@
 
 use axum::{
     extract::{Request, State},
-    http::HeaderMap,
+    http::{HeaderMap, HeaderName, HeaderValue},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 
 use super::{caller::caller, failed::Failed, holder, nmp, problem::Problem};
 use crate::{address::VisitorAddress, app::App};
+
+const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+const STANDING: HeaderName = HeaderName::from_static("ratelimit");
 
 /// Lets a request through, or answers that its address has used up what it may.
 ///
@@ -21,22 +24,24 @@ pub(super) async fn by_address(State(app): State<App>, mut request: Request, nex
         return next.run(request).await;
     }
     if let Err(seconds) = app.limits.admit(address, app.clock.now()) {
-        return sent_away(&request, seconds);
+        return with_standing(sent_away(&request, seconds), &app, address);
     }
     let answer = next.run(request).await;
     if let Some(Failed(times)) = answer.extensions().get() {
         (0..*times).for_each(|_| app.limits.count_failure(address, app.clock.now()));
     }
-    answer
+    with_standing(answer, &app, address)
 }
 
 /// The same for paths that need a key: only who has one is counted there, and only if the shop wants it.
 pub(super) async fn known_by_address(State(app): State<App>, request: Request, next: Next) -> Response {
     if app.limit_keys && has_key(&app, request.headers()).await {
         let address = VisitorAddress::of(&request, &app.proxies);
-        if let Err(seconds) = app.limits.admit(address, app.clock.now()) {
-            return sent_away(&request, seconds);
-        }
+        let answer = match app.limits.admit(address, app.clock.now()) {
+            Err(seconds) => sent_away(&request, seconds),
+            Ok(()) => next.run(request).await,
+        };
+        return with_standing(answer, &app, address);
     }
     next.run(request).await
 }
@@ -53,6 +58,17 @@ fn sent_away(request: &Request, seconds: u64) -> Response {
     } else {
         Problem::TooManyRequests(seconds).into_response()
     }
+}
+
+/// Tells the limits and how they stand, in the IETF's fields (draft-ietf-httpapi-ratelimit-headers-10).
+fn with_standing(mut answer: Response, app: &App, address: VisitorAddress) -> Response {
+    let quotas = app.limits.standing(address, app.clock.now());
+    let policy = quotas.map(|(name, quota)| format!("\"{name}\";q={};w={}", quota.all, quota.seconds)).join(", ");
+    let standing = quotas.map(|(name, quota)| format!("\"{name}\";r={};t={}", quota.left, quota.back_in)).join(", ");
+    for (field, value) in [(POLICY, policy), (STANDING, standing)] {
+        answer.headers_mut().insert(field, HeaderValue::try_from(value).expect("names and numbers are a header"));
+    }
+    answer
 }
 
 #[cfg(test)]

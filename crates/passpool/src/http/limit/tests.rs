@@ -75,6 +75,7 @@ impl Door {
             held_per_address: Shop::HELD_PER_ADDRESS,
             limit_keys,
             settle_delay: None,
+            keep_recipients: passpool_core::WholeSeconds::new(1).unwrap(),
             proxies: TrustedProxies::default(),
             clock: clock.clone(),
             entropy: Arc::new(SystemEntropy),
@@ -169,4 +170,22 @@ async fn a_setting_limits_good_keys_too() {
         }
         assert_eq!(door.status("192.0.2.1", "/keyed").await, 200, "who has no key is refused by the path itself");
     }
+}
+
+#[tokio::test]
+async fn strangers_are_told_the_limits_and_whoever_has_none_is_not() {
+    let door = Door::open().await;
+    let told = async |path: &str, key: Option<&str>| {
+        let answer = door.ask("192.0.2.1", path, key).await;
+        let field = |name: &str| answer.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+        [field("ratelimit-policy"), field("ratelimit")].map(Option::unwrap_or_default)
+    };
+    let policy = r#""requests";q=600;w=30, "failures";q=30;w=30"#;
+    assert_eq!(told("/good", None).await, [policy, r#""requests";r=599;t=1, "failures";r=30;t=0"#]);
+    assert_eq!(told("/dead", None).await, [policy, r#""requests";r=598;t=1, "failures";r=29;t=1"#]);
+    assert_eq!(told("/good", Some(door.key.reveal())).await, ["", ""]);
+    for _ in 0..29 {
+        assert_eq!(door.status("192.0.2.1", "/dead").await, 404);
+    }
+    assert_eq!(told("/good", None).await, [policy, r#""requests";r=569;t=2, "failures";r=0;t=30"#]);
 }

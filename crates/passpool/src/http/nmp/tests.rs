@@ -77,7 +77,8 @@ impl Counter {
             proxies: TrustedProxies::default(),
             held_per_address: Shop::HELD_PER_ADDRESS,
             limit_keys: false,
-            settle_delay: None::<WholeSeconds>,
+            settle_delay: None,
+            keep_recipients: WholeSeconds::new(1).unwrap(),
             clock: clock.clone(),
             entropy: Arc::new(Counted(AtomicU8::new(0))),
         }));
