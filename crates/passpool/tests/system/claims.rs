@@ -128,7 +128,8 @@ fn a_body_that_is_too_large_is_told_so_in_the_shape_of_its_path() {
     let key = shop.key("crm", "admin");
     let server = shop.serve();
     let check = |path: &str, status: u16, body: &str| {
-        let answer = server.client(&key).post(path, "application/json", &"1".repeat(3 << 20));
+        // One byte too many: the server has read them all when it answers, and hangs up on nobody who still writes.
+        let answer = server.client(&key).post(path, "application/json", &"1".repeat((2 << 20) + 1));
         assert_eq!((answer.status, answer.body.as_str()), (status, body), "{path}");
     };
     let problem = r#"{"type":"/problems/too-large","title":"The body is too large","status":413}"#;

@@ -7,7 +7,6 @@ mod browser;
 mod client;
 mod process;
 mod shop;
-mod timing;
 mod watch;
 
 mod airdrop;

@@ -3,6 +3,8 @@
 //! The numbers are asserted in the long run alone, which measures the release build with nothing beside it. The plain
 //! run shows that the same load is answered.
 
+mod dead_links;
+
 use std::{
     fmt::Write as _,
     sync::{

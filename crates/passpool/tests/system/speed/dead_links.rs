@@ -1,9 +1,10 @@
-//! Time: how long an answer took tells nothing of which links exist.
+//! Dead links: how long an answer took tells nothing of which links exist.
 
 use std::time::Duration;
 
 use serde_json::json;
 
+use super::{is_measured, tell};
 use crate::{
     client::{Answer, Client, Given},
     peers::peer,
@@ -59,7 +60,8 @@ fn take_the_same_time<T>(wishes: &[(&str, T)], ask: impl Fn(&T) -> Answer) {
     });
     let told: Vec<_> = wishes.iter().map(|(name, _)| *name).zip(sooner).collect();
     let (least, most) = (told.iter().map(|told| told.1).min().unwrap(), told.iter().map(|told| told.1).max().unwrap());
-    assert!(most < least.mul_f64(1.25), "{told:?}");
+    tell(&format!("a fifth of the answers to dead links came within {told:?}"));
+    assert!(!is_measured() || most < least.mul_f64(1.2), "{told:?}");
 }
 
 #[test]
