@@ -106,8 +106,7 @@ impl Problem {
                 let members = Members { lines: vec![*line], ..detail(wrong.clone()) };
                 Told::new(Is::UNPROCESSABLE_ENTITY, "bad-line", "A line is not what it has to be").with(members)
             }
-            Self::BodyTooLarge => Told::new(Is::PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large")
-                .with(detail(format!("a body may have {} bytes at most", super::BODY_AT_MOST))),
+            Self::BodyTooLarge => Told::new(Is::PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large"),
             Self::TooManyRequests(_) => {
                 Told::new(Is::TOO_MANY_REQUESTS, "too-many-requests", "Too many requests from this address")
             }
