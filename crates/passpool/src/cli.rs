@@ -7,6 +7,7 @@ mod export;
 mod import;
 mod kiosk;
 mod moment;
+mod openapi;
 mod pool;
 mod recover;
 mod reserve;
@@ -71,6 +72,7 @@ enum Command {
     #[command(subcommand)]
     User(user::UserCommand),
     Check(check::CheckCommand),
+    Openapi(openapi::OpenapiCommand),
 }
 
 impl Arguments {
@@ -122,6 +124,7 @@ impl Command {
             Self::Withdraw(command) => command.run(around).await,
             Self::User(command) => command.run(around).await,
             Self::Check(command) => command.run(around).await,
+            Self::Openapi(command) => command.run(around),
         }
     }
 }

@@ -1,7 +1,6 @@
 //! HTTP: the paths, and the layers that every request walks through.
 
 mod caller;
-mod claims;
 mod cors;
 mod failed;
 mod health;
@@ -9,10 +8,11 @@ mod holder;
 mod kiosk_visitor;
 mod limit;
 mod nmp;
-mod passports;
+pub(crate) mod openapi;
 mod problem;
 mod request_id;
 mod rpc;
+mod v1;
 
 use std::time::Duration;
 
@@ -53,7 +53,7 @@ pub fn router(app: App) -> Router {
     let limit = from_fn_with_state(app.clone(), limit::by_address);
     let public = Router::new().merge(nmp::public_routes()).fallback(async || Problem::NoSuchPath).layer(limit.clone());
     let for_wallets = Router::new()
-        .merge(claims::routes())
+        .merge(v1::public_routes())
         .merge(rpc::routes())
         .merge(holder::routes())
         .layer(limit)
@@ -61,7 +61,8 @@ pub fn router(app: App) -> Router {
     Router::new()
         .merge(health::routes())
         .merge(nmp::routes())
-        .merge(passports::routes())
+        .merge(v1::routes())
+        .merge(openapi::routes())
         .merge(for_wallets)
         .merge(public)
         .method_not_allowed_fallback(wrong_method)

@@ -38,10 +38,32 @@ impl Rate {
         all_back + self.every - self.whole() - now
     }
 
+    /// How many there are, and in how many seconds there are all again.
+    fn standing(&self, all_back: i64, now: i64) -> Quota {
+        let used = (all_back - now).clamp(0, self.whole());
+        Quota {
+            all: self.burst,
+            seconds: self.whole() / 1_000_000,
+            left: (self.whole() - used) / self.every,
+            back_in: used.unsigned_abs().div_ceil(1_000_000),
+        }
+    }
+
     /// Uses one, although there may be none.
     fn take(&self, all_back: i64, now: i64) -> i64 {
         (all_back.max(now) + self.every).min(now + self.whole())
     }
+}
+
+/// How a limit stands for one address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Quota {
+    /// How many there are at most, and in how many seconds so many come back.
+    pub all: i64,
+    pub seconds: i64,
+    pub left: i64,
+    /// In how many seconds there are all again.
+    pub back_in: u64,
 }
 
 /// What every address has used.
@@ -82,6 +104,14 @@ impl Limits {
     pub(crate) fn count_failure(&self, address: VisitorAddress, now: Timestamp) {
         let now = now.as_micros();
         self.of(address, now, |used| used.failures = FAILURES.take(used.failures, now));
+    }
+
+    /// How the limits stand, of requests and of failures.
+    pub(crate) fn standing(&self, address: VisitorAddress, now: Timestamp) -> [(&'static str, Quota); 2] {
+        let now = now.as_micros();
+        self.of(address, now, |used| {
+            [("requests", REQUESTS.standing(used.requests, now)), ("failures", FAILURES.standing(used.failures, now))]
+        })
     }
 
     fn of<T>(&self, address: VisitorAddress, now: i64, work: impl FnOnce(&mut Used) -> T) -> T {

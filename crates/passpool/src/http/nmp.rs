@@ -15,28 +15,47 @@ use axum::{
     extract::FromRequestParts,
     http::{HeaderValue, header, request::Parts},
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::head,
 };
 use passpool_core::{Caller, Right};
+use utoipa::openapi::OpenApi;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use self::error::NmpError;
 use super::caller::caller;
 use crate::app::App;
 
 pub(super) fn routes() -> Router<App> {
-    Router::new()
-        .route(reserve_one::PATH, get(reserve_one::reserve_one).head(nothing))
-        .route(reset_all::PATH, get(reset_all::reset_all).head(nothing))
-        .route(airdrop::PATH, get(airdrop::airdrop).head(nothing))
-        .route(deferred::TRANSFER, post(deferred::transfer))
-        .route(deferred::VERIFY, post(deferred::verify))
-        .route(certificate::NEW_LINK, post(certificate::new_link))
-        .route(certificate::RECOVER, post(certificate::recover))
+    let mut routes = for_brands().split_for_parts().0;
+    for path in [reserve_one::PATH, reset_all::PATH, airdrop::PATH] {
+        routes = routes.route(path, head(nothing));
+    }
+    routes
 }
 
 /// The paths that strangers may ask.
 pub(super) fn public_routes() -> Router<App> {
-    Router::new().route(one_to_many::PATH, get(one_to_many::one_to_many).head(nothing))
+    for_visitors().split_for_parts().0.route(one_to_many::PATH, head(nothing))
+}
+
+/// What both say of themselves.
+pub(super) fn openapi() -> OpenApi {
+    for_brands().merge(for_visitors()).into_openapi()
+}
+
+fn for_brands() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(reserve_one::reserve_one))
+        .routes(routes!(reset_all::reset_all))
+        .routes(routes!(airdrop::airdrop))
+        .routes(routes!(deferred::transfer))
+        .routes(routes!(deferred::verify))
+        .routes(routes!(certificate::new_link))
+        .routes(routes!(certificate::recover))
+}
+
+fn for_visitors() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(one_to_many::one_to_many))
 }
 
 /// With what the paths of the NMP begin. What is wrong there is told in its shapes.

@@ -1,5 +1,7 @@
 //! Problems: what went wrong on a path of our own, as RFC 9457 tells it.
 
+mod flaw;
+
 use axum::{
     Extension,
     http::{HeaderValue, StatusCode, header},
@@ -8,6 +10,9 @@ use axum::{
 use passpool_core::{Refusal, Right, Untransferable};
 use passpool_store::{Fault, StoreError};
 use serde::Serialize;
+use utoipa::ToSchema;
+
+pub(super) use flaw::{Flaw, token};
 
 use super::failed::Failed;
 
@@ -20,8 +25,13 @@ pub(super) enum Problem {
     NoKey,
     /// The caller is known, and may not do this.
     RightMissing(Right),
-    /// Something in the request is not what it has to be: which field, and what is wrong with it.
-    Invalid(&'static str, String),
+    /// The body is not what it says it is: no JSON, or cut off.
+    Malformed(String),
+    /// The request can be read, and some of it is not what it has to be.
+    Invalid(Vec<Flaw>),
+    /// The body is of another media type than this.
+    WrongMediaType(&'static str),
+    BodyTooLarge,
     /// This address has asked for too much, and may ask again in so many seconds.
     TooManyRequests(u64),
     Store(StoreError),
@@ -39,49 +49,92 @@ impl From<Refusal> for Problem {
     }
 }
 
-impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
+impl Problem {
+    /// A field of the body that is wrong.
+    pub(super) fn field(pointer: impl AsRef<str>, wrong: impl ToString) -> Self {
+        Self::Invalid(vec![Flaw::body(pointer, wrong)])
+    }
+
+    /// A part of the path or the query that is wrong.
+    pub(super) fn parameter(name: &'static str, wrong: impl ToString) -> Self {
+        Self::Invalid(vec![Flaw::parameter(name, wrong)])
+    }
+
+    pub(super) fn header(name: &'static str, wrong: impl ToString) -> Self {
+        Self::Invalid(vec![Flaw::header(name, wrong)])
+    }
+
+    /// What a caller is told.
+    pub(super) fn told(&self) -> Told {
+        use StatusCode as Is;
+        let detail = |detail: String| Members { detail: Some(detail), ..Members::default() };
         match self {
-            Self::NoSuchPath => {
-                tell(StatusCode::NOT_FOUND, "no-such-path", "There is nothing here", Members::default())
+            Self::NoSuchPath => Told::new(Is::NOT_FOUND, "no-such-path", "There is nothing here"),
+            Self::WrongMethod => Told::new(Is::METHOD_NOT_ALLOWED, "wrong-method", "This path takes no such method"),
+            Self::NoKey => Told::new(Is::UNAUTHORIZED, "no-key", "A good key is needed in x-api-key"),
+            Self::RightMissing(right) => Told::new(Is::FORBIDDEN, "right-missing", "A right is missing")
+                .with(detail(format!("the right {right} is needed"))),
+            Self::Malformed(wrong) => {
+                Told::new(Is::BAD_REQUEST, "malformed-body", "The body cannot be read").with(detail(wrong.clone()))
             }
-            Self::WrongMethod => tell(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "wrong-method",
-                "This path takes no such method",
-                Members::default(),
-            ),
-            Self::NoKey => {
-                let answer =
-                    tell(StatusCode::UNAUTHORIZED, "no-key", "A good key is needed in x-api-key", Members::default());
-                ([(header::WWW_AUTHENTICATE, "ApiKey header=\"x-api-key\"")], answer).into_response()
+            Self::Invalid(flaws) => {
+                let all = flaws.iter().map(Flaw::told).collect::<Vec<_>>().join("; ");
+                let members = Members { errors: flaws.clone(), ..detail(all) };
+                Told::new(Is::UNPROCESSABLE_ENTITY, "invalid-request", "The request is invalid").with(members)
             }
-            Self::RightMissing(right) => {
-                let members = Members { detail: Some(format!("the right {right} is needed")), ..Members::default() };
-                tell(StatusCode::FORBIDDEN, "right-missing", "A right is missing", members)
+            Self::WrongMediaType(wanted) => {
+                Told::new(Is::UNSUPPORTED_MEDIA_TYPE, "wrong-media-type", "The body is of another type")
+                    .with(detail(format!("the body has to be {wanted}")))
             }
-            Self::Invalid(field, wrong) => {
-                let members = Members { detail: Some(format!("{field}: {wrong}")), ..Members::default() };
-                tell(StatusCode::BAD_REQUEST, "invalid-request", "The request is invalid", members)
+            Self::BodyTooLarge => Told::new(Is::PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large")
+                .with(detail(format!("a body may have {} bytes at most", super::BODY_AT_MOST))),
+            Self::TooManyRequests(_) => {
+                Told::new(Is::TOO_MANY_REQUESTS, "too-many-requests", "Too many requests from this address")
             }
-            Self::TooManyRequests(seconds) => {
-                let title = "Too many requests from this address";
-                retry_after(
-                    seconds,
-                    tell(StatusCode::TOO_MANY_REQUESTS, "too-many-requests", title, Members::default()),
-                )
-            }
-            Self::Store(StoreError::Refusal(refusal)) => refused(&refusal),
-            Self::Store(StoreError::Fault(fault)) => failed(&fault),
+            Self::Store(StoreError::Refusal(refusal)) => refused(refusal),
+            Self::Store(StoreError::Fault(fault)) => failed(fault),
         }
     }
 }
 
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let answer = self.told().into_response();
+        match self {
+            Self::NoKey => ([(header::WWW_AUTHENTICATE, "ApiKey header=\"x-api-key\"")], answer).into_response(),
+            Self::TooManyRequests(seconds) => retry_after(seconds, answer),
+            Self::Store(StoreError::Refusal(Refusal::StillRunning)) => retry_after(1, answer),
+            Self::Store(StoreError::Refusal(Refusal::LinkDead)) => (Extension(Failed(1)), answer).into_response(),
+            Self::Store(StoreError::Fault(fault)) if fault.passes() => retry_after(1, answer),
+            _ => answer,
+        }
+    }
+}
+
+/// What went wrong, as RFC 9457 has it.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(super) struct Told {
+    /// `/problems/` and a code that stays the same.
+    #[serde(rename = "type")]
+    #[schema(example = "/problems/pool-short")]
+    kind: String,
+    #[schema(value_type = String)]
+    title: &'static str,
+    status: u16,
+    #[serde(flatten)]
+    members: Members,
+}
+
 /// What a problem has besides its type, title and status.
-#[derive(Default, Serialize)]
-struct Members {
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
+pub(super) struct Members {
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<String>,
+    /// What is wrong with the request, one by one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    errors: Vec<Flaw>,
     /// Which of many passports it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     passport_id: Option<u64>,
@@ -93,7 +146,36 @@ struct Members {
     opens_at: Option<String>,
 }
 
-fn refused(refusal: &Refusal) -> Response {
+impl Told {
+    fn new(status: StatusCode, code: &str, title: &'static str) -> Self {
+        let kind = format!("/problems/{code}");
+        Self { kind, title, status: status.as_u16(), members: Members::default() }
+    }
+
+    fn with(self, members: Members) -> Self {
+        Self { members, ..self }
+    }
+}
+
+impl IntoResponse for Told {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).expect("it was made from a status");
+        let body = serde_json::to_string(&self).expect("a problem is JSON");
+        // What is wrong now may be right in a moment: a reset that is undone gives a dead link its life back.
+        let headers =
+            [(header::CONTENT_TYPE, PROBLEM_JSON), (header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+        (status, headers, body).into_response()
+    }
+}
+
+const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
+
+fn retry_after(seconds: u64, mut answer: Response) -> Response {
+    answer.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    answer
+}
+
+fn refused(refusal: &Refusal) -> Told {
     let mut members = Members { detail: Some(refusal.to_string()), ..Members::default() };
     let mut inner = refusal;
     while let Refusal::About { passport, refusal } = inner {
@@ -108,12 +190,17 @@ fn refused(refusal: &Refusal) -> Response {
         _ => {}
     }
     let (status, title) = kind(inner);
-    let answer = tell(status, inner.code(), title, members);
-    match inner {
-        Refusal::StillRunning => retry_after(1, answer),
-        Refusal::LinkDead => (Extension(Failed(1)), answer).into_response(),
-        _ => answer,
+    Told::new(status, inner.code(), title).with(members)
+}
+
+/// Ours: the caller is told no more than whether to come again.
+fn failed(fault: &Fault) -> Told {
+    tracing::error!(%fault, "a request failed");
+    if fault.passes() {
+        let members = Members { detail: Some(fault.to_string()), ..Members::default() };
+        return Told::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Not now").with(members);
     }
+    Told::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal Server Error")
 }
 
 /// The one table: the status of every refusal, and its name to people, which stays the same from time to time.
@@ -143,8 +230,8 @@ fn kind(refusal: &Refusal) -> (StatusCode, &'static str) {
         Refusal::UnknownPassport(_) => (Is::NOT_FOUND, "Unknown passport"),
         Refusal::IdUsed(_) => (Is::CONFLICT, "The id was used before"),
         Refusal::IdDoubled(_) => (Is::UNPROCESSABLE_ENTITY, "An id stands twice"),
-        Refusal::Count { .. } => (Is::BAD_REQUEST, "The count is out of range"),
-        Refusal::EndInThePast => (Is::BAD_REQUEST, "The end lies in the past"),
+        Refusal::Count { .. } => (Is::UNPROCESSABLE_ENTITY, "The count is out of range"),
+        Refusal::EndInThePast => (Is::UNPROCESSABLE_ENTITY, "The end lies in the past"),
         Refusal::KeyReused => (Is::UNPROCESSABLE_ENTITY, "The Idempotency-Key belongs to another call"),
         Refusal::ReservationOver => (Is::CONFLICT, "The reservation is over"),
         Refusal::StillRunning => (Is::CONFLICT, "The same call is still running"),
@@ -154,41 +241,6 @@ fn kind(refusal: &Refusal) -> (StatusCode, &'static str) {
         Refusal::ImportRunning => (Is::CONFLICT, "Another import is running"),
         Refusal::ImportOver => (Is::CONFLICT, "The import is over"),
     }
-}
-
-/// Ours: the caller is told no more than whether to come again.
-fn failed(fault: &Fault) -> Response {
-    tracing::error!(%fault, "a request failed");
-    if fault.passes() {
-        let members = Members { detail: Some(fault.to_string()), ..Members::default() };
-        return retry_after(1, tell(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Not now", members));
-    }
-    tell(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal Server Error", Members::default())
-}
-
-#[derive(Serialize)]
-struct Body {
-    #[serde(rename = "type")]
-    kind: String,
-    title: &'static str,
-    status: u16,
-    #[serde(flatten)]
-    members: Members,
-}
-
-fn tell(status: StatusCode, code: &str, title: &'static str, members: Members) -> Response {
-    let body = Body { kind: format!("/problems/{code}"), title, status: status.as_u16(), members };
-    let body = serde_json::to_string(&body).expect("a problem is JSON");
-    // What is wrong now may be right in a moment: a reset that is undone gives a dead link its life back.
-    let headers = [(header::CONTENT_TYPE, PROBLEM_JSON), (header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
-    (status, headers, body).into_response()
-}
-
-const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
-
-fn retry_after(seconds: u64, mut answer: Response) -> Response {
-    answer.headers_mut().insert(header::RETRY_AFTER, seconds.into());
-    answer
 }
 
 #[cfg(test)]

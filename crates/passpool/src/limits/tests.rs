@@ -81,6 +81,25 @@ fn an_address_that_failed_30_times_waits_for_one_a_second() {
 }
 
 #[test]
+fn what_is_left_is_told() {
+    let limits = Limits::default();
+    let check = |micros: i64, requests: (i64, u64), failures: (i64, u64)| {
+        let [first, second] =
+            limits.standing(visitor("192.0.2.1"), at(micros)).map(|(_, quota)| (quota.left, quota.back_in));
+        assert_eq!((first, second), (requests, failures), "{micros}");
+    };
+    check(0, (600, 0), (30, 0));
+    limits.admit(visitor("192.0.2.1"), at(0)).unwrap();
+    check(0, (599, 1), (30, 0));
+    limits.count_failure(visitor("192.0.2.1"), at(0));
+    check(0, (599, 1), (29, 1));
+    admitted(&limits, "192.0.2.1", 0);
+    check(0, (0, 30), (29, 1));
+    check(1_000_000, (20, 29), (30, 0));
+    check(60_000_000, (600, 0), (30, 0));
+}
+
+#[test]
 fn a_clock_that_was_set_back_locks_nobody_out() {
     let limits = Limits::default();
     assert_eq!(admitted(&limits, "192.0.2.1", 0), (600, 1));

@@ -142,3 +142,21 @@ async fn the_601st_request_is_told_when_to_come_again_in_the_shape_of_its_path()
         assert_eq!(door.ask("192.0.2.1", "/good", Some(door.key.reveal())).await.status(), StatusCode::OK);
     }
 }
+
+#[tokio::test]
+async fn strangers_are_told_the_limits_and_whoever_has_none_is_not() {
+    let door = Door::open().await;
+    let told = async |path: &str, key: Option<&str>| {
+        let answer = door.ask("192.0.2.1", path, key).await;
+        let field = |name: &str| answer.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+        [field("ratelimit-policy"), field("ratelimit")].map(Option::unwrap_or_default)
+    };
+    let policy = r#""requests";q=600;w=30, "failures";q=30;w=30"#;
+    assert_eq!(told("/good", None).await, [policy, r#""requests";r=599;t=1, "failures";r=30;t=0"#]);
+    assert_eq!(told("/dead", None).await, [policy, r#""requests";r=598;t=1, "failures";r=29;t=1"#]);
+    assert_eq!(told("/good", Some(door.key.reveal())).await, ["", ""]);
+    for _ in 0..29 {
+        assert_eq!(door.status("192.0.2.1", "/dead").await, 404);
+    }
+    assert_eq!(told("/good", None).await, [policy, r#""requests";r=569;t=2, "failures";r=0;t=30"#]);
+}

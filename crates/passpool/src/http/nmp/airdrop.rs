@@ -23,6 +23,20 @@ pub(super) const PATH: &str = "/api/certificate/one2Many/forceTransfer/v2";
 const RECIPIENTS_AT_MOST: usize = 10_000;
 const RECIPIENTS: &str = "recipients";
 
+/// Takes a passport out of the pool for each wallet and sends it there, or none.
+#[utoipa::path(get, path = PATH, operation_id = "forceTransfer", tag = "dispenser",
+    params(
+        ("label" = String, Query, description = "Which passports: tags with commas between them"),
+        ("format" = String, Query, description = "redirect, link, linkObject or content, of the first recipient"),
+        ("tagRule" = Option<String>, Query, description = "and: all of the tags. or: one of them"),
+        ("arianeeAccessToken" = Option<String>, Query, description = "If there is one it has to be good; it gives no right"),
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key gives the same answer again")),
+    request_body(content = Vec<String>, description = "At most 10,000 addresses, each once"),
+    responses(
+        (status = 200, description = "The first recipient's link, the link with its parts, or the content",
+            content((String = "text/plain"), (Value = "application/json"))),
+        (status = 302, description = "To the first recipient's link"),
+        (status = "default", description = "An error in the NMP's shape", body = Value)))]
 pub(super) async fn airdrop(
     State(app): State<App>,
     caller: NmpCaller,

@@ -16,7 +16,14 @@ use crate::{app::App, clock::random, handout::Handout};
 pub(super) const NEW_LINK: &str = "/api/createCertificateRequestOwnershipLink";
 pub(super) const RECOVER: &str = "/api/recoverCertificate";
 
+/// Gives a passport that nobody owns a link, upon which the one it had is dead.
+///
 /// The body is `[certificateId, passphrase?]`.
+#[utoipa::path(post, path = NEW_LINK, operation_id = "createCertificateRequestOwnershipLink", tag = "certificate",
+    request_body(content = Vec<Value>, description = "`[certificateId, passphrase?]`"),
+    responses(
+        (status = 200, description = "The link and its parts", body = Value),
+        (status = "default", description = "An error in the NMP's shape", body = Value)))]
 pub(super) async fn new_link(State(app): State<App>, caller: NmpCaller, body: Bytes) -> Result<Response, NmpError> {
     caller.needs(Right::CertCreate)?;
     let arguments = arguments(&body)?;
@@ -37,12 +44,19 @@ pub(super) async fn new_link(State(app): State<App>, caller: NmpCaller, body: By
     Ok(no_store(error::json(StatusCode::OK, &handout.flat())))
 }
 
-#[derive(Serialize)]
-struct Success {
+#[derive(Serialize, utoipa::ToSchema)]
+pub(super) struct Success {
     success: bool,
 }
 
+/// Takes a claimed passport back from its owner.
+///
 /// The body is `[certificateId]`.
+#[utoipa::path(post, path = RECOVER, operation_id = "recoverCertificate", tag = "certificate",
+    request_body(content = Vec<Value>, description = "`[certificateId]`"),
+    responses(
+        (status = 200, description = "It was taken back", body = Success),
+        (status = "default", description = "An error in the NMP's shape", body = Value)))]
 pub(super) async fn recover(State(app): State<App>, caller: NmpCaller, body: Bytes) -> Result<Response, NmpError> {
     caller.needs(Right::CertRecover)?;
     let passport = certificate(&arguments(&body)?)?;

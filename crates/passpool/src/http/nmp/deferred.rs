@@ -16,6 +16,11 @@ use crate::app::App;
 pub(super) const TRANSFER: &str = "/deferred/transfer";
 pub(super) const VERIFY: &str = "/deferred/verify";
 
+/// Sends a passport, by a link that the brand knows, to a wallet.
+#[utoipa::path(post, path = TRANSFER, operation_id = "deferredTransfer", tag = "deferred", request_body = TransferBody,
+    responses(
+        (status = 200, description = "It was sent, or it can be", body = Told),
+        (status = "default", description = "An error in the NMP's shape", body = Value)))]
 pub(super) async fn transfer(State(app): State<App>, caller: NmpCaller, body: Bytes) -> Result<Response, NmpError> {
     let wish = wish(&app, caller, &body)?;
     let (passport, to) = (wish.passport, wish.to);
@@ -24,6 +29,11 @@ pub(super) async fn transfer(State(app): State<App>, caller: NmpCaller, body: By
     Ok(tell("nmp.back.deferredTransfer.success", message))
 }
 
+/// Answers whether such a transfer can be, and changes nothing.
+#[utoipa::path(post, path = VERIFY, operation_id = "deferredVerify", tag = "deferred", request_body = TransferBody,
+    responses(
+        (status = 200, description = "It was sent, or it can be", body = Told),
+        (status = "default", description = "An error in the NMP's shape", body = Value)))]
 pub(super) async fn verify(State(app): State<App>, caller: NmpCaller, body: Bytes) -> Result<Response, NmpError> {
     let wish = wish(&app, caller, &body)?;
     let to = wish.to;
@@ -32,9 +42,20 @@ pub(super) async fn verify(State(app): State<App>, caller: NmpCaller, body: Byte
     Ok(tell("nmp.back.deferredTransfer.tokenCanBeTransfered", message))
 }
 
-#[derive(Serialize)]
-struct Told {
+/// What both are sent.
+#[derive(utoipa::ToSchema)]
+#[schema(rename_all = "camelCase")]
+#[expect(dead_code, reason = "it describes a body that is read field by field, in the contract's order")]
+pub(super) struct TransferBody {
+    token_id: u64,
+    passphrase: String,
+    address: String,
+}
+
+#[derive(Serialize, utoipa::ToSchema)]
+pub(super) struct Told {
     message: String,
+    #[schema(value_type = String)]
     code: &'static str,
 }
 

@@ -29,6 +29,20 @@ use crate::{
 
 pub(super) const PATH: &str = "/api/certificate/one2Many/v3";
 
+/// One address for everybody, and a passport for each visitor.
+#[utoipa::path(get, path = PATH, operation_id = "one2Many", tag = "dispenser", security(()),
+    params(
+        ("label" = Option<String>, Query, description = "A tag that an open kiosk names"),
+        ("campaignId" = Option<String>, Query, description = "The kiosk's name, instead of a tag"),
+        ("format" = Option<String>, Query, description = "redirect, link, linkObject or content"),
+        ("tagRule" = Option<String>, Query, description = "and: all of the tags. or: one of them"),
+        ("arianeeAccessToken" = Option<String>, Query, description = "A token that the visitor's wallet signed")),
+    responses(
+        (status = 200, description = "The link, the link with its parts, or the content",
+            content((String = "text/plain"), (Value = "application/json"))),
+        (status = 204, description = "A prefetch or a picture takes nothing"),
+        (status = 302, description = "To the link"),
+        (status = "default", description = "An error in the NMP's shape", body = Value)))]
 pub(super) async fn one_to_many(
     State(app): State<App>,
     Extension(address): Extension<VisitorAddress>,

@@ -19,6 +19,19 @@ use crate::{
 
 pub(super) const PATH: &str = "/dispenser/distribution/reserveOne";
 
+/// Takes one passport out of the pool.
+#[utoipa::path(get, path = PATH, operation_id = "reserveOne", tag = "dispenser",
+    params(
+        ("tags" = String, Query, description = "Which passports: tags with commas between them"),
+        ("format" = String, Query, description = "link, linkObject or content"),
+        ("tagRule" = Option<String>, Query, description = "and: all of the tags. or: one of them"),
+        ("expiresIn" = Option<u32>, Query, minimum = 1, maximum = 315_360_000,
+            description = "After how many seconds it comes back by itself"),
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key gives the same link again")),
+    responses(
+        (status = 200, description = "The link, the link with its parts, or the content",
+            content((String = "text/plain"), (Value = "application/json"))),
+        (status = "default", description = "An error in the NMP's shape", body = Value)))]
 pub(super) async fn reserve_one(
     State(app): State<App>,
     caller: NmpCaller,

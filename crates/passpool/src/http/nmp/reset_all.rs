@@ -19,11 +19,22 @@ use crate::app::App;
 
 pub(super) const PATH: &str = "/dispenser/distribution/resetAll";
 
-#[derive(Serialize)]
-struct Count {
+#[derive(Serialize, utoipa::ToSchema)]
+pub(super) struct Count {
     count: u64,
 }
 
+/// Gives back every reserved or scanned passport that matches. Their links are dead from then on.
+#[utoipa::path(get, path = PATH, operation_id = "resetAll", tag = "dispenser",
+    params(
+        ("tags" = String, Query, description = "Which passports: tags with commas between them"),
+        ("tagRule" = Option<String>, Query, description = "and: all of the tags. or: one of them"),
+        ("state" = Option<String>, Query, description = "reserved or scanned alone"),
+        ("olderThan" = Option<u32>, Query, minimum = 1, maximum = 315_360_000,
+            description = "Only those handed out more than so many seconds ago")),
+    responses(
+        (status = 200, description = "How many are back", body = Count),
+        (status = "default", description = "An error in the NMP's shape", body = Value)))]
 pub(super) async fn reset_all(
     State(app): State<App>,
     caller: NmpCaller,

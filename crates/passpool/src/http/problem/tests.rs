@@ -73,8 +73,8 @@ async fn refusals_have_a_status_and_a_code_of_their_own() {
     - {"type":"/problems/unknown-passport","title":"Unknown passport","status":404,"detail":"passport 7 does not exist"}
     - {"type":"/problems/id-used","title":"The id was used before","status":409,"detail":"the id 7 was used before"}
     - {"type":"/problems/id-doubled","title":"An id stands twice","status":422,"detail":"the id 7 stands twice in this import"}
-    - {"type":"/problems/count-out-of-range","title":"The count is out of range","status":400,"detail":"a reservation needs between 1 and 100 passports, not 0"}
-    - {"type":"/problems/end-in-the-past","title":"The end lies in the past","status":400,"detail":"the end of a hold lies in the past"}
+    - {"type":"/problems/count-out-of-range","title":"The count is out of range","status":422,"detail":"a reservation needs between 1 and 100 passports, not 0"}
+    - {"type":"/problems/end-in-the-past","title":"The end lies in the past","status":422,"detail":"the end of a hold lies in the past"}
     - {"type":"/problems/idempotency-key-reused","title":"The Idempotency-Key belongs to another call","status":422,"detail":"the Idempotency-Key was used before with other parameters"}
     - {"type":"/problems/reservation-over","title":"The reservation is over","status":409,"detail":"the reservation made under this Idempotency-Key is over: a passport of it was given back"}
     1 {"type":"/problems/still-running","title":"The same call is still running","status":409,"detail":"a call with this Idempotency-Key is still running"}
@@ -132,4 +132,25 @@ async fn requests_that_lead_nowhere_are_problems_too() {
     - {"type":"/problems/wrong-method","title":"This path takes no such method","status":405}
     9 {"type":"/problems/too-many-requests","title":"Too many requests from this address","status":429}
     "#);
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_request_is_told_one_by_one() {
+    let flaws = vec![
+        Flaw::body("/count", "it must be from 1 to 100000"),
+        Flaw::parameter("limit", "x"),
+        Flaw::header("if-match", "y"),
+    ];
+    let problems = [
+        Problem::Invalid(flaws),
+        Problem::Malformed("EOF".into()),
+        Problem::WrongMediaType("text/csv"),
+        Problem::BodyTooLarge,
+    ];
+    insta::assert_snapshot!(show_all(problems).await, @r##"
+    - {"type":"/problems/invalid-request","title":"The request is invalid","status":422,"detail":"#/count: it must be from 1 to 100000; limit: x; if-match: y","errors":[{"detail":"it must be from 1 to 100000","pointer":"#/count"},{"detail":"x","parameter":"limit"},{"detail":"y","header":"if-match"}]}
+    - {"type":"/problems/malformed-body","title":"The body cannot be read","status":400,"detail":"EOF"}
+    - {"type":"/problems/wrong-media-type","title":"The body is of another type","status":415,"detail":"the body has to be text/csv"}
+    - {"type":"/problems/body-too-large","title":"The body is too large","status":413,"detail":"a body may have 33554432 bytes at most"}
+    "##);
 }
