@@ -2,7 +2,7 @@
 
 use std::{ops::Deref, sync::Arc};
 
-use crate::{callers::Callers, limits::Limits, shop::Shop};
+use crate::{callers::Callers, imports::Imports, limits::Limits, shop::Shop};
 
 /// The shop, who is known to call it, and what strangers have used. Cheap to clone.
 #[derive(Clone)]
@@ -12,11 +12,12 @@ pub struct Inner {
     shop: Shop,
     pub(crate) callers: Callers,
     pub(crate) limits: Limits,
+    pub(crate) imports: Imports,
 }
 
 impl App {
     pub fn new(shop: Shop) -> Self {
-        Self(Arc::new(Inner { shop, callers: Callers::default(), limits: Limits::default() }))
+        Self(Arc::new(Inner { shop, callers: Callers::default(), limits: Limits::default(), imports: Imports::default() }))
     }
 
     /// True if browsers reach the shop by https, so that cookies may insist on it.

@@ -11,6 +11,7 @@ mod exchange;
 mod filling;
 mod handout;
 pub mod http;
+mod imports;
 mod limits;
 mod logs;
 pub mod output;

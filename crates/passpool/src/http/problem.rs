@@ -21,6 +21,8 @@ pub(super) enum Problem {
     /// Nothing is here, and nothing is told of what may be elsewhere.
     NoSuchPath,
     WrongMethod,
+    /// The path is right, and what it names is not there.
+    Unknown(&'static str),
     /// No key, or one that nobody has.
     NoKey,
     /// The caller is known, and may not do this.
@@ -32,6 +34,8 @@ pub(super) enum Problem {
     /// The body is of another media type than this.
     WrongMediaType(&'static str),
     BodyTooLarge,
+    /// A line of a file that no passport can be made of.
+    BadLine { line: u64, detail: String },
     /// This address has asked for too much, and may ask again in so many seconds.
     TooManyRequests(u64),
     Store(StoreError),
@@ -86,6 +90,13 @@ impl Problem {
                 Told::new(Is::UNSUPPORTED_MEDIA_TYPE, "wrong-media-type", "The body is of another type")
                     .with(detail(format!("the body has to be {wanted}")))
             }
+            Self::Unknown(what) => {
+                Told::new(Is::NOT_FOUND, &format!("unknown-{what}"), "Unknown").with(detail(format!("there is no such {what}")))
+            }
+            Self::BadLine { line, detail: wrong } => {
+                let members = Members { lines: vec![*line], ..detail(wrong.clone()) };
+                Told::new(Is::UNPROCESSABLE_ENTITY, "bad-line", "A line is not what it has to be").with(members)
+            }
             Self::BodyTooLarge => Told::new(Is::PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large")
                 .with(detail(format!("a body may have {} bytes at most", super::BODY_AT_MOST))),
             Self::TooManyRequests(_) => {
@@ -99,6 +110,9 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
+        if let Self::Store(StoreError::Fault(fault)) = &self {
+            tracing::error!(%fault, "a request failed");
+        }
         let answer = self.told().into_response();
         match self {
             Self::NoKey => ([(header::WWW_AUTHENTICATE, "ApiKey header=\"x-api-key\"")], answer).into_response(),
@@ -135,6 +149,10 @@ pub(super) struct Members {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     errors: Vec<Flaw>,
+    /// Which lines of a file it is about.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    lines: Vec<u64>,
     /// Which of many passports it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     passport_id: Option<u64>,
@@ -154,6 +172,13 @@ impl Told {
 
     fn with(self, members: Members) -> Self {
         Self { members, ..self }
+    }
+
+    /// The same, told of lines of a file.
+    pub(super) fn about_lines(mut self, lines: &[u64], detail: String) -> Self {
+        self.members.lines = lines.to_vec();
+        self.members.detail = Some(detail);
+        self
     }
 }
 
@@ -195,7 +220,6 @@ fn refused(refusal: &Refusal) -> Told {
 
 /// Ours: the caller is told no more than whether to come again.
 fn failed(fault: &Fault) -> Told {
-    tracing::error!(%fault, "a request failed");
     if fault.passes() {
         let members = Members { detail: Some(fault.to_string()), ..Members::default() };
         return Told::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Not now").with(members);

@@ -1,9 +1,13 @@
 //! `/v1`: our own API. Answers are JSON, and problems RFC 9457's.
 
+#![expect(unused_qualifications, reason = "utoipa writes the whole path of what it names")]
+
 mod at;
 mod body;
 mod caller;
 mod claims;
+mod create;
+mod imports;
 mod page;
 mod passport_moves;
 mod query;
@@ -32,7 +36,12 @@ pub(super) fn openapi() -> OpenApi {
 }
 
 fn for_operators() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(passport_moves::recover)).routes(routes!(passport_moves::withdraw))
+    OpenApiRouter::new()
+        .routes(routes!(create::create))
+        .routes(routes!(imports::import))
+        .routes(routes!(imports::show))
+        .routes(routes!(passport_moves::recover))
+        .routes(routes!(passport_moves::withdraw))
 }
 
 fn for_wallets() -> OpenApiRouter<App> {

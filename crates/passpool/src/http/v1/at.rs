@@ -6,7 +6,7 @@ use axum::{
 };
 use passpool_core::{PassportId, ReservationId, Tag, UserName};
 
-use crate::{app::App, http::problem::Problem};
+use crate::{app::App, http::problem::Problem, imports::ImportJobId};
 
 /// What a path can name.
 pub(super) trait Named: Sized {
@@ -44,4 +44,4 @@ macro_rules! named {
     };
 }
 
-named!(PassportId = "id", ReservationId = "id", Tag = "tag", UserName = "name");
+named!(PassportId = "id", ImportJobId = "id", ReservationId = "id", Tag = "tag", UserName = "name");

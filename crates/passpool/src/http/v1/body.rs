@@ -105,7 +105,7 @@ fn pointer(path: &Path) -> String {
 }
 
 /// True if objects and lists are nested too deep. Looks at brackets outside of strings alone, and at nothing twice.
-fn is_deep(body: &[u8]) -> bool {
+pub(super) fn is_deep(body: &[u8]) -> bool {
     let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
     for byte in body {
         match byte {
