@@ -47,9 +47,26 @@ events! {
     Recovered = "recovered" => Some(StateName::Recovered),
     Withdrawn = "withdrawn" => Some(StateName::Withdrawn),
     Retagged = "retagged" => None,
+    /// Given another content.
+    Edited = "edited" => None,
+    /// Its link was shown to a user, which changes nothing.
+    Shown = "shown" => None,
+    /// Its hold was given another end.
+    Extended = "extended" => None,
+    /// A reset was taken back: it is reserved again, under the link that it had.
+    RestoredReserved = "restored" => Some(StateName::Reserved),
+    /// The same, for a passport that somebody had opened.
+    RestoredScanned = "restored-scanned" => Some(StateName::Scanned),
+    /// The same, for a passport that the brand had taken back from its owner.
+    RestoredRecovered = "restored-recovered" => Some(StateName::Recovered),
 }
 
 impl Event {
+    /// True if it is a change, and not just somebody's look: what a preview, an undo and an `If-Match` are about.
+    pub const fn is_change(self) -> bool {
+        !matches!(self, Self::Previewed | Self::Shown)
+    }
+
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|event| event.as_str() == text)
     }

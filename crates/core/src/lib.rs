@@ -14,9 +14,11 @@ mod imprint;
 mod journal;
 mod kiosk;
 mod link;
+mod named_id;
 mod passphrase;
 mod passport;
 mod proof;
+mod recipient;
 mod refusal;
 mod reservation;
 mod right;
@@ -39,11 +41,15 @@ pub use imprint::{CertificateSchema, Imprint, ImprintError};
 pub use journal::Event;
 pub use kiosk::{Hours, Kiosk, KioskId, KioskName, KioskNameError, KioskVisitor};
 pub use link::{Link, LinkBase, LinkBaseError, LinkError, Network, NetworkError};
+pub use named_id::{NamedIdError, PreviewId, RecipientId, ReservationId, ResetId};
 pub use passphrase::{Passphrase, PassphraseError};
 pub use passport::{NewPassport, PassportId, PassportIdError};
 pub use proof::{Proof, Shown};
+pub use recipient::{
+    KeptRecipient, NewRecipients, Personal, Recipient, RecipientError, Recipients, RecipientsError, Reference,
+};
 pub use refusal::{Refusal, Untransferable};
-pub use reservation::{HandedOut, Kept, Reservation, ReservationId, ReservationIdError, Reserve, Shortage};
+pub use reservation::{HandedOut, Kept, Note, NoteError, Reservation, Reserve, Shortage};
 pub use right::{Right, Rights, UnknownRight};
 pub use secret::{
     Fingerprint, HandOutNumber, HandOutSeed, LinkKey, Purpose, SealedPassphrase, Secret, SecretError, SecretId, Signed,
@@ -54,5 +60,5 @@ pub use signature::{Signature, SignatureError};
 pub use state::{Code, HandOut, State, StateName, Terms, UnknownState};
 pub use tag::{Tag, TagError, Tags, TagsError};
 pub use time::{SpanError, Timestamp, WholeSeconds};
-pub use user::{Caller, ProfileName, UserName, UserNameError};
+pub use user::{Caller, ProfileName, ProfileNameError, UserName, UserNameError};
 pub use wallet::{WalletAddress, WalletAddressError};

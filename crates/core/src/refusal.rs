@@ -1,6 +1,8 @@
 //! Refusals: what the shop will not do, told to the caller under a stable code.
 
-use crate::{KioskName, PassportId, StateName, Timestamp, UserName};
+use crate::{
+    KioskName, PassportId, PreviewId, ProfileName, RecipientId, ReservationId, ResetId, StateName, Timestamp, UserName,
+};
 
 /// News for the caller. Nothing was changed, and the same call may succeed at another time or with other words.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -60,6 +62,35 @@ pub enum Refusal {
     UnknownUser(UserName),
     #[error("{0} is the last user with the right admin, and has to stay")]
     LastAdmin(UserName),
+    #[error("there is no reservation {0}")]
+    UnknownReservation(ReservationId),
+    /// A reservation names somebody for each of its passports, or nobody.
+    #[error("{count} passports are asked for, for {recipients} recipients")]
+    RecipientCount { count: u64, recipients: u64 },
+    #[error("there is no recipient {0}")]
+    UnknownRecipient(RecipientId),
+    /// It never was, or its 15 minutes are over.
+    #[error("there is no preview {0}, or its 15 minutes are over")]
+    UnknownPreview(PreviewId),
+    /// It never was, or its 24 hours are over.
+    #[error("there is no reset {0} that could be undone")]
+    UnknownReset(ResetId),
+    #[error("the reset {0} was undone already")]
+    ResetUndone(ResetId),
+    /// Somebody was faster: the passport is no longer as the caller saw it.
+    #[error("the passport was changed meanwhile")]
+    Changed,
+    #[error("there is no profile {0}")]
+    UnknownProfile(ProfileName),
+    #[error("the profile {0} exists already")]
+    ProfileExists(ProfileName),
+    #[error("the profile {0} is in use")]
+    ProfileInUse(ProfileName),
+    #[error("there is no such key")]
+    UnknownKey,
+    /// Two keys of one user begin alike, so that nobody could tell them apart. Draw another.
+    #[error("a key that begins like this exists already")]
+    KeyExists,
     #[error("another import is running")]
     ImportRunning,
     #[error("this import is over")]
@@ -100,6 +131,18 @@ impl Refusal {
             Self::UserExists(_) => "user-exists",
             Self::UnknownUser(_) => "unknown-user",
             Self::LastAdmin(_) => "last-admin",
+            Self::UnknownReservation(_) => "unknown-reservation",
+            Self::RecipientCount { .. } => "recipient-count",
+            Self::UnknownRecipient(_) => "unknown-recipient",
+            Self::UnknownPreview(_) => "unknown-preview",
+            Self::UnknownReset(_) => "unknown-reset",
+            Self::ResetUndone(_) => "reset-undone",
+            Self::Changed => "changed",
+            Self::UnknownProfile(_) => "unknown-profile",
+            Self::ProfileExists(_) => "profile-exists",
+            Self::ProfileInUse(_) => "profile-in-use",
+            Self::UnknownKey => "unknown-key",
+            Self::KeyExists => "key-exists",
             Self::ImportRunning => "import-running",
             Self::ImportOver => "import-over",
         }

@@ -2,46 +2,10 @@
 
 use std::fmt;
 
-use uuid::Uuid;
-
-use crate::{Actor, Content, HandOutSeed, LinkKey, PassportId, Repeat, Selector, Timestamp};
-
-/// The name of a reservation that is kept: `rv_` and a UUID, version 7.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ReservationId(Uuid);
-
-impl ReservationId {
-    pub const PREFIX: &str = "rv_";
-
-    /// From a moment and random bytes.
-    pub fn new(now: Timestamp, random: [u8; 10]) -> Self {
-        let millis = u64::try_from(now.as_micros() / 1_000).unwrap_or_default();
-        Self(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
-    }
-
-    pub fn parse(text: &str) -> Result<Self, ReservationIdError> {
-        let uuid = text.strip_prefix(Self::PREFIX).and_then(|hex| Uuid::try_parse(hex).ok());
-        uuid.map(Self).ok_or_else(|| ReservationIdError(text.to_owned()))
-    }
-
-    pub const fn from_stored(bytes: [u8; 16]) -> Self {
-        Self(Uuid::from_bytes(bytes))
-    }
-
-    pub const fn as_bytes(&self) -> &[u8; 16] {
-        self.0.as_bytes()
-    }
-}
-
-impl fmt::Display for ReservationId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", Self::PREFIX, self.0.simple())
-    }
-}
-
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("\"{0}\" is no reservation")]
-pub struct ReservationIdError(String);
+use crate::{
+    Actor, Content, HandOutSeed, KeptRecipient, LinkKey, NewRecipients, PassportId, Repeat, ReservationId, Selector,
+    Timestamp,
+};
 
 /// What becomes of a call that asks for more than there is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,12 +35,55 @@ pub struct Reserve {
     pub with_content: bool,
 }
 
-/// The name of a reservation, and the record that makes it repeatable.
-#[derive(Clone, Copy, Debug)]
+/// What is kept of a reservation: its name, the record that makes it repeatable, and what the caller wrote to it.
+#[derive(Clone, Debug)]
 pub struct Kept {
     pub id: ReservationId,
     pub repeat: Option<Repeat>,
+    pub note: Option<Note>,
+    /// For whom the passports are, in their order: one each.
+    pub recipients: Option<NewRecipients>,
 }
+
+impl Kept {
+    /// A reservation for nobody in particular.
+    pub const fn new(id: ReservationId, repeat: Option<Repeat>) -> Self {
+        Self { id, repeat, note: None, recipients: None }
+    }
+}
+
+/// What a caller writes to a reservation: 1 to 2,000 bytes. It may name people, so no log and no journal has it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Note(Box<str>);
+
+impl Note {
+    pub const MAX_BYTES: usize = 2_000;
+
+    pub fn parse(text: &str) -> Result<Self, NoteError> {
+        let allowed = |character: char| !character.is_control() || character == '\n' || character == '\t';
+        let fits = (1..=Self::MAX_BYTES).contains(&text.len()) && text.chars().all(allowed);
+        if fits { Ok(Self(text.into())) } else { Err(NoteError) }
+    }
+
+    /// Takes back what [`Note::reveal`] gave.
+    pub fn from_stored(text: String) -> Self {
+        Self(text.into())
+    }
+
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Note")
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a note has 1 to {} bytes and no control characters but line breaks and tabs", Note::MAX_BYTES)]
+pub struct NoteError;
 
 impl Reserve {
     /// A reservation is one transaction whatever its size, and has this limit for that reason.
@@ -114,19 +121,6 @@ pub struct HandedOut {
     pub key: LinkKey,
     /// There if the wish asked for it.
     pub content: Option<Content>,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_id_is_read_as_it_is_written() {
-        let id = ReservationId::new(Timestamp::from_micros(1_700_000_000_000_000), [7; 10]);
-        assert_eq!(id.to_string(), "rv_018bcfe5680077078707070707070707");
-        assert_eq!(ReservationId::parse(&id.to_string()), Ok(id));
-        for bad in ["", "rv_", "018bcfe5680077078707070707070707", "rs_018bcfe5680077078707070707070707"] {
-            assert_eq!(ReservationId::parse(bad), Err(ReservationIdError(bad.into())));
-        }
-    }
+    /// For whom it is, if the reservation says so and nobody has erased it.
+    pub recipient: Option<KeptRecipient>,
 }

@@ -252,6 +252,29 @@ impl State {
         }
     }
 
+    /// Reserved or scanned to the same, with another end of its hold.
+    pub fn extend(self, until: Timestamp, now: Timestamp) -> Result<Self, Refusal> {
+        if until <= now {
+            return Err(Refusal::EndInThePast);
+        }
+        match self.as_of(now) {
+            Self::Reserved(hand_out) => Ok(Self::Reserved(HandOut { until: Some(until), ..hand_out })),
+            Self::Scanned(hand_out) => Ok(Self::Scanned(HandOut { until: Some(until), ..hand_out })),
+            other => Err(other.refuse("extended")),
+        }
+    }
+
+    /// Available to what it was before a reset, as long as nothing else happened to it. A hold that has ended meanwhile
+    /// stays ended.
+    pub fn undo_reset(self, before: Self, now: Timestamp) -> Result<Self, Refusal> {
+        match (self, before.as_of(now)) {
+            (Self::Available(Code::None), before @ (Self::Reserved(_) | Self::Scanned(_) | Self::Recovered)) => {
+                Ok(before)
+            }
+            (other, _) => Err(other.refuse("given its link again")),
+        }
+    }
+
     /// Claimed to recovered.
     pub fn recover(self) -> Result<Self, Refusal> {
         match self {

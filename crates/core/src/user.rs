@@ -45,11 +45,21 @@ impl fmt::Debug for UserName {
 #[error("\"{0}\" is no user name: 1 to 64 characters of A-Z a-z 0-9 . _ - @ +")]
 pub struct UserNameError(String);
 
-/// The name of a profile, which has rights; a user has a profile.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The name of a profile, which has rights; a user has a profile. It is written as a user's name is.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ProfileName(Arc<str>);
 
+impl fmt::Display for ProfileName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 impl ProfileName {
+    pub fn parse(text: &str) -> Result<Self, ProfileNameError> {
+        UserName::parse(text).map(|name| Self(name.0)).map_err(|UserNameError(text)| ProfileNameError(text))
+    }
+
     /// The profile with every right.
     pub fn admin() -> Self {
         Self("admin".into())
@@ -69,6 +79,10 @@ impl ProfileName {
         &self.0
     }
 }
+
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("\"{0}\" is no profile's name: 1 to 64 characters of A-Z a-z 0-9 . _ - @ +")]
+pub struct ProfileNameError(String);
 
 /// Somebody with a good key.
 #[derive(Clone, Debug, PartialEq, Eq)]

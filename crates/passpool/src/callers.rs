@@ -40,7 +40,7 @@ impl Callers {
         if let Some(caller) = self.recall(&key, now) {
             return Ok(Some(caller));
         }
-        let found = store.caller(key).await?;
+        let found = store.caller(key, now).await?;
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
         match &found {
             None => {

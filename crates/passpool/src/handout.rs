@@ -158,6 +158,7 @@ mod tests {
             passport: PassportId::new(440_105_186).unwrap(),
             key: LinkKey::Derived(HandOutNumber::new(1)),
             content: Some(Content::parse(r#"{"b":1.50,"a":[]}"#).unwrap()),
+            recipient: None,
         };
         let base = LinkBase::parse("https://brand.example").unwrap();
         let links = LinkSettings { base, network: Some(Network::parse("testnet").unwrap()) };

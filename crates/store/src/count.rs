@@ -1,6 +1,6 @@
 //! Counts: how many passports are in which state.
 
-use passpool_core::{StateName, Tag};
+use passpool_core::{StateName, Tag, Timestamp};
 
 /// How many passports are in each state. `total` is their sum at every committed moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,4 +34,14 @@ pub enum TagFilter {
     Largest(usize),
     /// A tag that nobody has is counted with zeros.
     Named(Vec<Tag>),
+}
+
+/// A page of tags by name.
+#[derive(Clone, Debug)]
+pub struct PoolPage {
+    /// The last tag of the page before.
+    pub after: Option<Tag>,
+    pub limit: usize,
+    /// The moment at which holds are judged.
+    pub now: Timestamp,
 }

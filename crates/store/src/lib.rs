@@ -13,6 +13,9 @@ mod import;
 mod kiosk;
 mod open;
 mod opening;
+mod passport;
+mod recipient;
+mod reservation;
 mod reset;
 mod single;
 pub mod sqlite;
@@ -22,13 +25,23 @@ mod user;
 pub use airdrop::Airdrop;
 pub use check::{CheckReport, Finding};
 pub use claim::{Claim, Transfer};
-pub use count::{PoolCounts, StateCounts, TagFilter};
+pub use count::{PoolCounts, PoolPage, StateCounts, TagFilter};
 pub use error::{Fault, OpenError, StoreError};
 pub use import::{Create, ImportBatch, ImportId, ImportTerms};
 pub use kiosk::{AddressDigest, Door, Given, KioskInfo, Visit};
 pub use open::{DatabaseUrl, DatabaseUrlError, Found, Intent};
 pub use opening::{Opened, Opening, Visitor};
-pub use reset::{HeldState, Reset, ResetScope, Resettable};
+pub use passport::{
+    Cursor, EditPassport, EventFilter, EventPage, JournalRow, ListedPassport, Page, PassportFilter, PassportNow,
+    PassportPage, Version,
+};
+pub use recipient::{RecipientInfo, RecipientPage};
+pub use reservation::{
+    Extend, LinksOf, OfReservation, ReservationInfo, ReservationNow, ReservationPage, ShowLinks, ShownLink, Touched,
+};
+pub use reset::{
+    HeldState, KeptReset, Matching, Preview, Reset, ResetDone, ResetOf, ResetScope, ResetUndone, Resettable, UndoReset,
+};
 pub use single::{OfPassport, Relink};
 pub use store::{ExportFilter, Exported, LinkSettings, PreviewPage, Store};
-pub use user::{NewKey, NewUser, UserInfo};
+pub use user::{KeyInfo, KeyUse, NewKey, NewUser, ProfileInfo, ProfileOf, RenewKey, UserInfo};

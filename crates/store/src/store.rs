@@ -2,14 +2,18 @@
 
 use async_trait::async_trait;
 use passpool_core::{
-    ApiKeyDigest, Caller, Content, HandedOut, Kiosk, KioskName, LinkBase, Network, PassportId, Reservation, Reserve,
-    Selector, State, StateName, Tags, Timestamp, UserName, WholeSeconds,
+    ApiKeyDigest, Caller, Content, HandedOut, Kiosk, KioskName, LinkBase, Network, PassportId, PreviewId, ProfileName,
+    RecipientId, Reference, Reservation, ReservationId, Reserve, Rights, Selector, State, StateName, Tag, Tags,
+    Timestamp, UserName, WholeSeconds,
 };
 
 use crate::{
-    Airdrop, CheckReport, Claim, Create, Given, ImportBatch, ImportId, ImportTerms, KioskInfo, NewKey, NewUser,
-    OfPassport, Opened, Opening, PoolCounts, Relink, Reset, Resettable, StoreError, TagFilter, Transfer, UserInfo,
-    Visit,
+    Airdrop, CheckReport, Claim, Create, EditPassport, EventFilter, EventPage, Extend, Given, ImportBatch, ImportId,
+    ImportTerms, JournalRow, KeptReset, KeyUse, KioskInfo, ListedPassport, NewKey, NewUser, OfPassport, OfReservation,
+    Opened, Opening, Page, PassportFilter, PassportNow, PassportPage, PoolCounts, PoolPage, Preview, ProfileInfo,
+    RecipientInfo, RecipientPage, Relink, RenewKey, ReservationInfo, ReservationNow, ReservationPage, Reset, ResetDone,
+    ResetUndone, Resettable, ShowLinks, ShownLink, StateCounts, StoreError, TagFilter, Touched, Transfer, UndoReset,
+    UserInfo, Version, Visit,
 };
 
 /// A database of passports.
@@ -23,7 +27,10 @@ pub trait Store: Send + Sync {
     ///
     /// The same idempotency key gives the first answer again; two callers at once never share a passport.
     ///
-    /// Refuses with `PoolShort`, `Count`, `EndInThePast`, `KeyReused`, `ReservationOver` or `StillRunning`.
+    /// With recipients each passport is for one of them, in their order; a partial answer leaves out the last ones.
+    ///
+    /// Refuses with `PoolShort`, `Count`, `RecipientCount`, `EndInThePast`, `KeyReused`, `ReservationOver` or
+    /// `StillRunning`.
     async fn reserve(&self, wish: Reserve) -> Result<Reservation, StoreError>;
 
     /// Gives passports back to the pool and answers how many. Their links are dead.
@@ -35,6 +42,72 @@ pub trait Store: Send + Sync {
 
     /// The passports that the same reset would give back at this moment, in order of creation, one page at a time.
     async fn preview_reset(&self, wish: Reset, page: PreviewPage) -> Result<Vec<Resettable>, StoreError>;
+
+    /// Remembers for 15 minutes which passports a reset would give back at this moment, and answers how many. Changes
+    /// no passport.
+    ///
+    /// Refuses with `UnknownReservation`, or as [`Store::reset`] by name.
+    async fn keep_preview(&self, wish: Preview) -> Result<u64, StoreError>;
+
+    /// What was previewed, in order of creation, one page at a time: as it is now, with what has changed since.
+    ///
+    /// Refuses with `UnknownPreview`.
+    async fn preview(&self, id: PreviewId, page: PreviewPage, now: Timestamp) -> Result<Vec<Resettable>, StoreError>;
+
+    /// Resets, and remembers for 24 hours what that took away, so that it can be undone.
+    ///
+    /// It works in slices as [`Store::reset`] does. Of a preview it resets those to which nothing happened since: a
+    /// look at a link is nothing.
+    ///
+    /// Refuses with `UnknownPreview`, `UnknownReservation`, or as [`Store::reset`] by name.
+    async fn keep_reset(&self, wish: KeptReset) -> Result<ResetDone, StoreError>;
+
+    /// Gives each passport that nothing has happened to since the reset its state, link, reservation and hold again.
+    /// A hold that has ended meanwhile stays ended.
+    ///
+    /// It works in slices; one that was cut off can be asked for again, which answers what is left to be done.
+    ///
+    /// Refuses with `UnknownReset`, or `ResetUndone`.
+    async fn undo_reset(&self, wish: UndoReset) -> Result<ResetUndone, StoreError>;
+
+    /// Forgets previews after their 15 minutes, and what resets took away after 24 hours: a few thousand passports at
+    /// once. Answers how many; none when there is nothing left to forget.
+    async fn forget_resets(&self, now: Timestamp) -> Result<u64, StoreError>;
+
+    /// Reservations that are kept, the newest first.
+    async fn reservations(&self, page: ReservationPage) -> Result<Vec<ReservationInfo>, StoreError>;
+
+    /// One reservation, and where its passports are at this moment.
+    async fn reservation(&self, id: ReservationId, now: Timestamp) -> Result<Option<ReservationNow>, StoreError>;
+
+    /// Shows links. Each one that is shown is a row of the journal, written before the answer.
+    ///
+    /// Fewer than were asked for are the last ones. Refuses with `UnknownReservation` or `UnknownPassport`.
+    async fn show_links(&self, wish: ShowLinks) -> Result<Vec<ShownLink>, StoreError>;
+
+    /// Resets those of a reservation's passports that are still reserved or scanned, in slices of a few thousand.
+    ///
+    /// Refuses with `UnknownReservation`.
+    async fn cancel_reservation(&self, wish: OfReservation) -> Result<Touched, StoreError>;
+
+    /// Gives those of a reservation's passports that are still reserved or scanned another end, in slices of a few
+    /// thousand.
+    ///
+    /// Refuses with `UnknownReservation` or `EndInThePast`.
+    async fn extend_reservation(&self, wish: Extend) -> Result<Touched, StoreError>;
+
+    /// Recipients in the order of their making.
+    async fn recipients(&self, page: RecipientPage) -> Result<Vec<RecipientInfo>, StoreError>;
+
+    /// Erases one recipient. The history stays. Refuses with `UnknownRecipient`.
+    async fn erase_recipient(&self, id: RecipientId) -> Result<(), StoreError>;
+
+    /// Erases every recipient with this reference, and answers how many.
+    async fn erase_recipients_of(&self, reference: Reference) -> Result<u64, StoreError>;
+
+    /// Erases recipients whose passport left the shop before this moment, as did all other passports of the same
+    /// reference: a few thousand at once. Answers how many.
+    async fn forget_recipients(&self, left_before: Timestamp) -> Result<u64, StoreError>;
 
     /// Shows a passport to whoever proves to know its link, or to own it. A person's first look at a link is a scan; a
     /// robot's is journalled once an hour and changes nothing.
@@ -100,6 +173,26 @@ pub trait Store: Send + Sync {
     /// Counts by state, of the whole pool and of some tags, at one moment. Holds that have ended count as available.
     async fn counts(&self, tags: TagFilter, now: Timestamp) -> Result<PoolCounts, StoreError>;
 
+    /// Counts of every tag that a passport has, by name, one page at a time. Fewer than asked for are the last ones.
+    async fn pools(&self, page: PoolPage) -> Result<Vec<(Tag, StateCounts)>, StoreError>;
+
+    /// Passports that match, in order of creation, or of their last change if the filter asks since when.
+    ///
+    /// What is made meanwhile comes at the end, so no passport comes twice and none is passed over.
+    async fn passports(&self, filter: PassportFilter, page: PassportPage) -> Result<Page<ListedPassport>, StoreError>;
+
+    /// One passport and its whole history.
+    async fn passport(&self, id: PassportId, now: Timestamp) -> Result<Option<PassportNow>, StoreError>;
+
+    /// Gives a passport other tags or another content, and answers its version then. The counts and the pool move along.
+    ///
+    /// Refuses with `UnknownPassport`, `WrongState` for a withdrawn one, or `Changed`.
+    async fn edit_passport(&self, wish: EditPassport) -> Result<Version, StoreError>;
+
+    /// The journal, the oldest row first. A row of an import that still runs is not shown, and nothing behind it, so that
+    /// whoever reads on misses nothing.
+    async fn events(&self, filter: EventFilter, page: EventPage) -> Result<Page<JournalRow>, StoreError>;
+
     /// Makes a few passports. Answers how many; fewer than given only with `skip_known`.
     ///
     /// Refuses with `IdUsed` or `IdDoubled`.
@@ -135,18 +228,50 @@ pub trait Store: Send + Sync {
         each: Box<dyn FnMut(Exported) -> bool + Send>,
     ) -> Result<(), StoreError>;
 
-    /// Who has this key, if anybody has.
-    async fn caller(&self, key: ApiKeyDigest) -> Result<Option<Caller>, StoreError>;
+    /// Who has this key, if anybody has and it is good at this moment.
+    async fn caller(&self, key: ApiKeyDigest, now: Timestamp) -> Result<Option<Caller>, StoreError>;
 
-    /// Adds a user with a key. Refuses with `UserExists`.
+    /// Writes down when keys were used, to the minute. Keys that are gone are passed over; an older use than the one
+    /// that is known changes nothing.
+    async fn keep_key_uses(&self, uses: Vec<KeyUse>) -> Result<(), StoreError>;
+
+    /// Adds a user with a key. Refuses with `UserExists`, `ProfileExists` or `UnknownProfile`.
     async fn add_user(&self, user: NewUser) -> Result<(), StoreError>;
 
-    /// Gives a user a key in the place of the old one, which is dead from then on. Refuses with `UnknownUser`.
-    async fn renew_key(&self, user: UserName, key: NewKey) -> Result<(), StoreError>;
+    /// Gives a user another profile. One of its own that nobody has then is gone. Refuses with `UnknownUser`,
+    /// `UnknownProfile` or `LastAdmin`.
+    async fn change_profile(&self, user: UserName, profile: ProfileName) -> Result<(), StoreError>;
+
+    /// Gives a user one more key. Refuses with `UnknownUser`, or `KeyExists`.
+    async fn add_key(&self, user: UserName, key: NewKey) -> Result<(), StoreError>;
+
+    /// Gives a user a key in the place of others, which are good for a while longer or not at all.
+    ///
+    /// Refuses with `UnknownUser`, `UnknownKey` or `KeyExists`.
+    async fn renew_key(&self, wish: RenewKey) -> Result<(), StoreError>;
+
+    /// Removes the key of a user that begins like this. Refuses with `UnknownUser` or `UnknownKey`.
+    async fn remove_key(&self, user: UserName, head: String) -> Result<(), StoreError>;
+
+    /// Forgets keys that were renewed and are dead at this moment, and answers how many.
+    async fn forget_keys(&self, now: Timestamp) -> Result<u64, StoreError>;
 
     /// Removes a user and its keys. Refuses with `UnknownUser` or `LastAdmin`.
     async fn remove_user(&self, user: UserName) -> Result<(), StoreError>;
 
+    /// Every profile by name.
+    async fn profiles(&self) -> Result<Vec<ProfileInfo>, StoreError>;
+
+    /// Adds a profile. Refuses with `ProfileExists`.
+    async fn add_profile(&self, profile: ProfileName, rights: Rights) -> Result<(), StoreError>;
+
+    /// Gives a profile other rights. Refuses with `UnknownProfile` or `LastAdmin`.
+    async fn change_rights(&self, profile: ProfileName, rights: Rights) -> Result<(), StoreError>;
+
+    /// Removes a profile that nobody has. Refuses with `UnknownProfile` or `ProfileInUse`.
+    async fn remove_profile(&self, profile: ProfileName) -> Result<(), StoreError>;
+
+    /// Every user by name.
     async fn users(&self) -> Result<Vec<UserInfo>, StoreError>;
 
     /// Where links lead, as the last `serve` said.

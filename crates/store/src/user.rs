@@ -16,12 +16,40 @@ impl NewKey {
     }
 }
 
-/// A user about to be added, with a profile of its own.
+/// A user about to be added.
 #[derive(Clone, Debug)]
 pub struct NewUser {
     pub name: UserName,
-    pub rights: Rights,
+    pub profile: ProfileOf,
     pub key: NewKey,
+}
+
+/// The profile of a new user.
+#[derive(Clone, Debug)]
+pub enum ProfileOf {
+    /// One of its own, called as the user is, that goes when the user goes.
+    Own(Rights),
+    /// One that exists, and that others may have too.
+    Named(ProfileName),
+}
+
+/// A wish to give a user a key in the place of another.
+#[derive(Clone, Debug)]
+pub struct RenewKey {
+    pub user: UserName,
+    /// The first characters of the key to be replaced. None means all that the user has.
+    pub old: Option<String>,
+    pub key: NewKey,
+    /// Until when the old ones are good. None means that they are dead at once.
+    pub old_until: Option<Timestamp>,
+}
+
+/// What a list of profiles shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProfileInfo {
+    pub name: ProfileName,
+    pub rights: Rights,
+    pub users: u64,
 }
 
 /// What a list of users shows.
@@ -30,6 +58,25 @@ pub struct UserInfo {
     pub name: UserName,
     pub profile: ProfileName,
     pub rights: Rights,
-    /// The first characters of the user's key, and when it was made; none if there is no key.
-    pub key: Option<(String, Timestamp)>,
+    /// In the order of their making.
+    pub keys: Vec<KeyInfo>,
+}
+
+/// What is shown of a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyInfo {
+    /// The first characters: no two keys of a user have the same.
+    pub head: String,
+    pub made_at: Timestamp,
+    /// From when on it is dead, if it was renewed.
+    pub until: Option<Timestamp>,
+    /// When it was used last, to the minute.
+    pub used_at: Option<Timestamp>,
+}
+
+/// When a key was used last.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyUse {
+    pub digest: ApiKeyDigest,
+    pub at: Timestamp,
 }

@@ -10,7 +10,8 @@ use passpool_core::{
     Shortage, StateName, Tag, Tags, Timestamp,
 };
 use passpool_store::{
-    Create, ImportBatch, ImportId, ImportTerms, Intent, Reset, ResetScope, Store, StoreError, TagFilter, sqlite,
+    Create, ImportBatch, ImportId, ImportTerms, Intent, Matching, Reset, ResetScope, Store, StoreError, TagFilter,
+    sqlite,
 };
 use proptest::{collection::vec, prelude::*, test_runner::Config};
 
@@ -102,11 +103,8 @@ impl History {
                 self.reserve(*tags, *rule, *count, *is_partial, *hold).await;
             }
             Step::Reset { tags, rule } => {
-                let scope = ResetScope::Matching {
-                    selector: Some(selector(*tags, *rule)),
-                    state: None,
-                    handed_out_before: None,
-                };
+                let scope =
+                    ResetScope::Matching(Matching { selector: Some(selector(*tags, *rule)), ..Matching::default() });
                 let now = self.now;
                 let expected: Vec<u64> = self.ids(|passport| passport.is_held(now) && passport.matches(*tags, *rule));
                 assert_eq!(self.reset(scope).await, Ok(expected.len() as u64));

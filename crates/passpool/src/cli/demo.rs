@@ -9,7 +9,9 @@ use passpool_core::{
     Actor, ApiKey, Code, HandOutSeed, Kept, LinkBase, NewPassport, PassportId, ReservationId, Reserve, Right, Rule,
     Secret, Selector, Shortage, Tag, Tags, UserName,
 };
-use passpool_store::{Create, Fault, ImportTerms, Intent, LinkSettings, NewKey, NewUser, OpenError, Store, sqlite};
+use passpool_store::{
+    Create, Fault, ImportTerms, Intent, LinkSettings, NewKey, NewUser, OpenError, ProfileOf, Store, sqlite,
+};
 use tokio::net::TcpListener;
 
 use super::{
@@ -139,7 +141,7 @@ async fn reserve(
         by: Actor::CommandLine,
         now,
         until: None,
-        keep: Some(Kept { id: ReservationId::new(now, random(&*around.entropy)), repeat: None }),
+        keep: Some(Kept::new(ReservationId::new(now, random(&*around.entropy)), None)),
         seed: HandOutSeed::new(random(&*around.entropy)),
         with_content: false,
     };
@@ -153,7 +155,7 @@ async fn add_user(store: &dyn Store, around: &Surroundings<'_>) -> anyhow::Resul
     let key = ApiKey::from_random(&random(&*around.entropy));
     let name = UserName::parse("demo")?;
     let rights = [Right::CertCreate].into_iter().collect();
-    store.add_user(NewUser { name, rights, key: NewKey::of(&key, around.now()) }).await?;
+    store.add_user(NewUser { name, profile: ProfileOf::Own(rights), key: NewKey::of(&key, around.now()) }).await?;
     Ok(key)
 }
 

@@ -106,7 +106,7 @@ impl ReserveCommand {
             by: Actor::CommandLine,
             now,
             until: self.expires_in.map(|span| now.plus(span)),
-            keep: Some(Kept { id: ReservationId::new(now, random(&*around.entropy)), repeat }),
+            keep: Some(Kept::new(ReservationId::new(now, random(&*around.entropy)), repeat)),
             seed: HandOutSeed::new(random(&*around.entropy)),
             with_content: self.format == HandoutFormat::Content,
         }

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use passpool_core::{Actor, PassportId, Rule, Selector, Timestamp, WholeSeconds};
-use passpool_store::{HeldState, Intent, PreviewPage, Reset, ResetScope, Resettable, Store};
+use passpool_store::{HeldState, Intent, Matching, PreviewPage, Reset, ResetScope, Resettable, Store};
 use serde::Serialize;
 
 use super::{Passports, Surroundings, misused, moment::rfc_3339, span::parse_span};
@@ -71,11 +71,12 @@ impl ResetCommand {
         let is_matching = !self.tags.is_empty() || self.state.is_some() || self.older_than.is_some();
         match (self.id.as_slice(), is_matching) {
             ([], false) => Err(misused("name what is to be reset, by --tags, --state, --older-than or --id")),
-            ([], true) => Ok(ResetScope::Matching {
+            ([], true) => Ok(ResetScope::Matching(Matching {
                 selector: self.selector()?,
                 state: self.state.map(HeldState::from),
                 handed_out_before: self.older_than.map(|span| now.minus(span)),
-            }),
+                ..Matching::default()
+            })),
             (ids, false) => Ok(ResetScope::Named(ids.to_vec())),
             (_, true) => Err(misused("--id names passports one by one, and cannot be joined with other conditions")),
         }
@@ -159,8 +160,10 @@ mod tests {
         check("--tags ,", Err("--tags: no tag is given"));
         check(
             "--tags b,a --rule or --state scanned --older-than 2h",
-            Ok("Matching { selector: Some(Selector { tags: [\"a\", \"b\"], rule: Or }), state: Some(Scanned), \
-                handed_out_before: Some(0us) }"),
+            Ok(
+                "Matching(Matching { selector: Some(Selector { tags: [\"a\", \"b\"], rule: Or }), state: Some(Scanned), \
+                handed_out_before: Some(0us), reservation: None, limit: None })",
+            ),
         );
     }
 }

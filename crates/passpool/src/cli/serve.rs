@@ -132,7 +132,7 @@ fn warnings(public_url: &LinkBase, links: &LinkSettings) -> Vec<String> {
 }
 
 async fn tell_if_nobody_has_a_key(store: &dyn Store, around: &Surroundings<'_>) -> Result<(), StoreError> {
-    if store.users().await?.iter().all(|user| user.key.is_none()) {
+    if store.users().await?.iter().all(|user| user.keys.is_empty()) {
         let database = match around.place.database() {
             DatabaseUrl::Sqlite(path) if path.as_os_str() == "passpool.db" => String::new(),
             database => format!(" --database {database}"),

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use passpool_core::{ApiKey, Right, Rights, UserName};
-use passpool_store::{Intent, NewKey, NewUser, UserInfo};
+use passpool_store::{Intent, NewKey, NewUser, ProfileOf, RenewKey, UserInfo};
 use serde::Serialize;
 
 use super::{Surroundings, misused, moment::rfc_3339};
@@ -88,14 +88,17 @@ async fn add(name: &UserName, rights: Rights, json: bool, around: &mut Surroundi
     }
     let store = around.open(Intent::Write)?;
     let key = ApiKey::from_random(&random(&*around.entropy));
-    store.add_user(NewUser { name: name.clone(), rights, key: NewKey::of(&key, around.now()) }).await?;
+    store
+        .add_user(NewUser { name: name.clone(), profile: ProfileOf::Own(rights), key: NewKey::of(&key, around.now()) })
+        .await?;
     show(name, &key, json, around)
 }
 
 async fn renew(name: &UserName, json: bool, around: &mut Surroundings<'_>) -> anyhow::Result<()> {
     let store = around.open(Intent::Write)?;
     let key = ApiKey::from_random(&random(&*around.entropy));
-    store.renew_key(name.clone(), NewKey::of(&key, around.now())).await?;
+    let key_now = NewKey::of(&key, around.now());
+    store.renew_key(RenewKey { user: name.clone(), old: None, key: key_now, old_until: None }).await?;
     show(name, &key, json, around)
 }
 
@@ -124,7 +127,8 @@ async fn list(json: bool, around: &mut Surroundings<'_>) -> anyhow::Result<()> {
 }
 
 fn listed(user: &UserInfo) -> anyhow::Result<Listed<'_>> {
-    let key = user.key.as_ref().map(|(head, made_at)| rfc_3339(*made_at).map(|made_at| ListedKey { head, made_at }));
+    let newest = user.keys.last();
+    let key = newest.map(|key| rfc_3339(key.made_at).map(|made_at| ListedKey { head: &key.head, made_at }));
     Ok(Listed {
         name: user.name.as_str(),
         profile: user.profile.as_str(),

@@ -178,7 +178,7 @@ fn hand_out(
 fn show(ledger: &Ledger, row: &PassportRow, with_content: bool) -> Result<HandedOut, StoreError> {
     let hand_out = row.state.hand_out().ok_or_else(|| Fault::Damaged(format!("passport {} is nobody's", row.id)))?;
     let content = with_content.then(|| content::of(&ledger.db, row.content)).transpose()?;
-    Ok(HandedOut { passport: row.id, key: hand_out.key.clone(), content })
+    Ok(HandedOut { passport: row.id, key: hand_out.key.clone(), content, recipient: None })
 }
 
 fn all(db: &Connection) -> Result<Vec<(KioskId, Kiosk)>, Fault> {

@@ -37,8 +37,8 @@ fn take(
     if wish.until.is_some_and(|until| until <= wish.now) {
         return Err(Refusal::EndInThePast.into());
     }
-    if let Some(Kept { repeat: Some(repeat), .. }) = wish.keep
-        && let Some(first) = repeat::find(&ledger.db, &repeat)?
+    if let Some(Kept { repeat: Some(repeat), .. }) = &wish.keep
+        && let Some(first) = repeat::find(&ledger.db, repeat)?
     {
         return replay(ledger, first, wish);
     }
@@ -49,7 +49,7 @@ fn take(
     if let Some(kept) = &wish.keep {
         keep(ledger, kept, wish, &picked)?;
     }
-    Ok(Reservation { id: wish.keep.map(|kept| kept.id), handed_out, replayed: false })
+    Ok(Reservation { id: wish.keep.as_ref().map(|kept| kept.id), handed_out, replayed: false })
 }
 
 /// As many as are wanted, or a refusal: nothing is written before it is known that they are there.
@@ -79,7 +79,7 @@ fn hand_out(
     recipient: Option<WalletAddress>,
 ) -> Result<HandedOut, StoreError> {
     let was = PassportRow::by_seq(&ledger.db, seq)?;
-    let reservation = wish.keep.map(|kept| kept.id);
+    let reservation = wish.keep.as_ref().map(|kept| kept.id);
     let terms = Terms {
         number: wish.seed.number(position),
         secret: SecretId::FIRST,
@@ -102,7 +102,7 @@ fn hand_out(
 fn handed_out(ledger: &Ledger, row: &PassportRow, with_content: bool) -> Result<Option<HandedOut>, StoreError> {
     let Some(hand_out) = row.state.hand_out() else { return Ok(None) };
     let content = with_content.then(|| content::of(&ledger.db, row.content)).transpose()?;
-    Ok(Some(HandedOut { passport: row.id, key: hand_out.key.clone(), content }))
+    Ok(Some(HandedOut { passport: row.id, key: hand_out.key.clone(), content, recipient: None }))
 }
 
 fn detail(until: Option<Timestamp>, reservation: Option<ReservationId>, recipient: Option<WalletAddress>) -> String {

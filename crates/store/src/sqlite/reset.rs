@@ -1,6 +1,6 @@
 //! Resetting: passports come back to the pool, and their links die.
 
-use passpool_core::{Event, PassportId, Refusal, Selector, State, Timestamp};
+use passpool_core::{Event, PassportId, Refusal, State, Timestamp};
 use rusqlite::Connection;
 
 use super::{
@@ -10,18 +10,10 @@ use super::{
     passport::PassportRow,
     snapshot::{ResolvedTags, Snapshot},
 };
-use crate::{Fault, HeldState, Reset, Resettable, StoreError};
+use crate::{Fault, HeldState, Matching, Reset, Resettable, StoreError};
 
 /// How many come back in one transaction: more hold up everybody else (measured: 0.25 to 0.5 s for 100,000).
 const AT_ONCE: usize = 5_000;
-
-/// What a reset by tags means.
-#[derive(Clone, Copy)]
-pub(super) struct Matching<'a> {
-    pub(super) selector: Option<&'a Selector>,
-    pub(super) state: Option<HeldState>,
-    pub(super) handed_out_before: Option<Timestamp>,
-}
 
 /// What a slice did, and where the next one goes on.
 pub(super) struct Slice {
@@ -33,7 +25,7 @@ pub(super) struct Slice {
 pub(super) fn reset_slice(
     ledger: &mut Ledger,
     wish: &Reset,
-    matching: Matching<'_>,
+    matching: &Matching,
     from: u64,
 ) -> Result<Slice, StoreError> {
     // A transfer that was not settled in time holds nothing, and nor does a hold that has ended.
@@ -69,7 +61,7 @@ pub(super) fn preview_named(
 /// A page of what a reset by tags would give back.
 pub(super) fn preview_matching(
     snapshot: &Snapshot<'_>,
-    matching: Matching<'_>,
+    matching: &Matching,
     now: Timestamp,
     from: u64,
     limit: usize,
@@ -96,14 +88,8 @@ fn named(db: &Connection, ids: &[PassportId], now: Timestamp) -> Result<Vec<(Pas
 }
 
 /// Up to `limit` passports that can be reset at this moment, from this seq on, in order of creation.
-fn find(
-    snapshot: &Snapshot<'_>,
-    matching: Matching<'_>,
-    now: Timestamp,
-    from: u64,
-    limit: usize,
-) -> Result<Found, Fault> {
-    let tags = matching.selector.map(|selector| snapshot.resolve(selector)).transpose()?;
+fn find(snapshot: &Snapshot<'_>, matching: &Matching, now: Timestamp, from: u64, limit: usize) -> Result<Found, Fault> {
+    let tags = matching.selector.as_ref().map(|selector| snapshot.resolve(selector)).transpose()?;
     let mut rows = Vec::new();
     let mut next_chunk = snapshot.next_held(chunk_of(from))?;
     while let Some(chunk) = next_chunk {

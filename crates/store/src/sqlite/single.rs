@@ -21,7 +21,7 @@ pub(super) fn relink(ledger: &mut Ledger, wish: &Relink) -> Result<HandedOut, St
     let becomes = was.with(was.state.clone().relink(wish.passphrase.clone(), terms)?);
     ledger.change(&was, &becomes, Change { event: Event::Relinked, by: &wish.by, at: wish.now }, "")?;
     let key = becomes.state.hand_out().expect("it was just handed out").key.clone();
-    Ok(HandedOut { passport: becomes.id, key, content: None })
+    Ok(HandedOut { passport: becomes.id, key, content: None, recipient: None })
 }
 
 pub(super) fn recover(ledger: &mut Ledger, wish: &OfPassport) -> Result<(), StoreError> {

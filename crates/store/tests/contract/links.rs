@@ -186,7 +186,7 @@ pub(crate) async fn a_printed_code_leaves_the_pool_when_it_is_opened(shop: &Shop
     let tags = Tags::parse_list("vip").unwrap();
     let passports = vec![NewPassport { id: id(1), code, tags, content: Content::empty() }];
     shop.store().create(Create { passports, terms: terms() }).await.unwrap();
-    let handed = HandedOut { passport: id(1), key: LinkKey::Imported(sealed), content: None };
+    let handed = HandedOut { passport: id(1), key: LinkKey::Imported(sealed), content: None, recipient: None };
     assert_eq!(preview(shop, &handed, at(0)).await, Ok(StateName::Available), "a robot takes nothing");
     assert!(open(shop, id(1), guessing("summer-sale"), at(1)).await.is_ok());
     assert_eq!(shop.counts("vip", at(1)).await.of(StateName::Scanned), 1);

@@ -1,7 +1,7 @@
 //! Passports come back, and their links die.
 
 use passpool_core::{Actor, Refusal, Reserve, StateName};
-use passpool_store::{HeldState, PreviewPage, Reset, ResetScope};
+use passpool_store::{HeldState, Matching, PreviewPage, Reset, ResetScope};
 
 use crate::shop::{Shop, at, id, ids, refusal, tagged};
 
@@ -22,8 +22,8 @@ pub(crate) async fn a_reset_means_its_tags_its_state_and_its_age(shop: &Shop) {
     shop.reserve("gold", 4).await.unwrap();
     shop.reserve_as(Reserve { now: at(100), ..shop.wish("vip", 10) }).await.unwrap();
     let scope = |state, before: Option<i64>| match tagged("vip,gold") {
-        ResetScope::Matching { selector, .. } => {
-            ResetScope::Matching { selector, state, handed_out_before: before.map(at) }
+        ResetScope::Matching(matching) => {
+            ResetScope::Matching(Matching { state, handed_out_before: before.map(at), ..matching })
         }
         named => named,
     };
@@ -32,7 +32,7 @@ pub(crate) async fn a_reset_means_its_tags_its_state_and_its_age(shop: &Shop) {
     assert_eq!(shop.reset(scope(None, Some(100)), at(200)).await, Ok(4));
     assert_eq!(shop.reset(scope(Some(HeldState::Reserved), None), at(200)).await, Ok(6));
     assert_eq!(shop.reset(tagged("nobody"), at(200)).await, Ok(0));
-    let everything = ResetScope::Matching { selector: None, state: None, handed_out_before: None };
+    let everything = ResetScope::Matching(Matching::default());
     assert_eq!(shop.reset(everything, at(200)).await, Ok(4));
 }
 

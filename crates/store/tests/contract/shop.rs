@@ -13,7 +13,8 @@ use passpool_core::{
     Shortage, Tag, Tags, Timestamp,
 };
 use passpool_store::{
-    Create, ImportTerms, Intent, PoolCounts, Reset, ResetScope, StateCounts, Store, StoreError, TagFilter, sqlite,
+    Create, ImportTerms, Intent, Matching, PoolCounts, Reset, ResetScope, StateCounts, Store, StoreError, TagFilter,
+    sqlite,
 };
 use tempfile::TempDir;
 
@@ -147,7 +148,7 @@ pub(crate) fn ids(reservation: &Reservation) -> Vec<u64> {
 
 /// All that match, of every age, in both states.
 pub(crate) fn tagged(tags: &str) -> ResetScope {
-    ResetScope::Matching { selector: Some(selector(tags, Rule::And)), state: None, handed_out_before: None }
+    ResetScope::Matching(Matching { selector: Some(selector(tags, Rule::And)), ..Matching::default() })
 }
 
 pub(crate) fn refusal(error: StoreError) -> Refusal {

@@ -17,7 +17,7 @@ use axum::{
     routing::get,
 };
 use passpool_core::{ApiKey, LinkBase, Refusal, Right, Rule, Secret, Timestamp, UserName};
-use passpool_store::{Intent, LinkSettings, NewKey, NewUser, sqlite};
+use passpool_store::{Intent, LinkSettings, NewKey, NewUser, ProfileOf, sqlite};
 use tower::ServiceExt;
 
 use super::*;
@@ -57,7 +57,10 @@ impl Door {
         let (clock, key) = (Arc::new(Turned(AtomicI64::new(0))), ApiKey::from_random(&[7; 32]));
         let rights = [Right::CertRead].into_iter().collect();
         let name = UserName::parse("crm").unwrap();
-        store.add_user(NewUser { name, rights, key: NewKey::of(&key, clock.now()) }).await.unwrap();
+        store
+            .add_user(NewUser { name, profile: ProfileOf::Own(rights), key: NewKey::of(&key, clock.now()) })
+            .await
+            .unwrap();
         let links = LinkSettings { base: LinkBase::parse("http://127.0.0.1:8080").unwrap(), network: None };
         let app = App::new(Shop {
             public_url: LinkBase::parse("https://passpool.example").unwrap(),

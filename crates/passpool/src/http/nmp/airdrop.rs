@@ -55,12 +55,10 @@ pub(super) async fn airdrop(
     parameters.read("arianeeAccessToken", |token| AccessToken::verify(token, now))?;
     let recipients = recipients(&body)?;
     let by = Actor::User(caller.0.name);
-    let keep = idempotency_key(&headers)?.map(|key| Kept {
-        id: ReservationId::new(now, random(&*app.entropy)),
-        repeat: Some(Repeat {
-            record: key.digest(&by.to_string(), PATH),
-            parameters: digest(format, &selector, &recipients),
-        }),
+    let keep = idempotency_key(&headers)?.map(|key| {
+        let repeat =
+            Repeat { record: key.digest(&by.to_string(), PATH), parameters: digest(format, &selector, &recipients) };
+        Kept::new(ReservationId::new(now, random(&*app.entropy)), Some(repeat))
     });
     let wish = Reserve {
         selector,

@@ -129,12 +129,10 @@ impl OneToMany {
         let now = app.clock.now();
         let by = Actor::User(caller.name);
         let hold = WholeSeconds::new(Kiosk::HOLD_SECONDS).expect("15 minutes are a span");
-        let keep = idempotency_key(headers)?.map(|key| Kept {
-            id: ReservationId::new(now, random(&*app.entropy)),
-            repeat: Some(Repeat {
-                record: key.digest(&by.to_string(), PATH),
-                parameters: parameters(self.format, selector),
-            }),
+        let keep = idempotency_key(headers)?.map(|key| {
+            let record = key.digest(&by.to_string(), PATH);
+            let repeat = Repeat { record, parameters: parameters(self.format, selector) };
+            Kept::new(ReservationId::new(now, random(&*app.entropy)), Some(repeat))
         });
         let wish = Reserve {
             selector: selector.clone(),

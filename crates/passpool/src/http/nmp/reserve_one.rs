@@ -70,9 +70,9 @@ impl ReserveOne {
     fn into_wish(self, app: &App, caller: NmpCaller) -> Reserve {
         let now = app.clock.now();
         let by = Actor::User(caller.0.name);
-        let keep = self.key.as_ref().map(|key| Kept {
-            id: ReservationId::new(now, random(&*app.entropy)),
-            repeat: Some(Repeat { record: key.digest(&by.to_string(), PATH), parameters: self.parameters() }),
+        let keep = self.key.as_ref().map(|key| {
+            let repeat = Repeat { record: key.digest(&by.to_string(), PATH), parameters: self.parameters() };
+            Kept::new(ReservationId::new(now, random(&*app.entropy)), Some(repeat))
         });
         Reserve {
             until: self.expires_in.map(|span| now.plus(span)),

@@ -6,7 +6,7 @@ use axum::{
     response::Response,
 };
 use passpool_core::{Actor, Right, WholeSeconds};
-use passpool_store::{HeldState, Reset, ResetScope};
+use passpool_store::{HeldState, Matching, Reset, ResetScope};
 use serde::Serialize;
 
 use super::{
@@ -57,6 +57,7 @@ fn wish(app: &App, caller: NmpCaller, query: Option<&str>) -> Result<Reset, NmpE
     })?;
     let older_than = parameters.read("olderThan", WholeSeconds::parse)?;
     let handed_out_before = older_than.map(|span| now.minus(span));
-    let scope = ResetScope::Matching { selector: Some(selector), state, handed_out_before };
+    let matching = Matching { selector: Some(selector), state, handed_out_before, ..Matching::default() };
+    let scope = ResetScope::Matching(matching);
     Ok(Reset { scope, by: Actor::User(caller.0.name), now })
 }

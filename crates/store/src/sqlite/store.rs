@@ -1,0 +1,359 @@
+//! The verbs as the embedded store carries them out: each call goes to the writer's thread or to a reader.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use passpool_core::{
+    ApiKeyDigest, Caller, HandedOut, Kiosk, KioskName, PreviewId, ProfileName, RecipientId, Reference, Refusal,
+    Reservation, ReservationId, Reserve, Rights, Tag, Timestamp, UserName, WholeSeconds,
+};
+
+use super::{
+    LET_OTHERS_WRITE, SqliteStore, check, claim, count, export, hold, import, key, kiosk, opening, opening::Look,
+    passport::PassportRow, profile, repeat, reserve, reset, schema, setting, single, snapshot::Snapshot, transfer,
+    user,
+};
+use crate::{
+    Airdrop, CheckReport, Claim, Create, EditPassport, EventFilter, EventPage, ExportFilter, Exported, Extend, Given,
+    ImportBatch, ImportId, ImportTerms, JournalRow, KeptReset, KeyUse, KioskInfo, LinkSettings, ListedPassport, NewKey,
+    NewUser, OfPassport, OfReservation, Opened, Opening, Page, PassportFilter, PassportNow, PassportPage, PoolCounts,
+    PoolPage, Preview, PreviewPage, ProfileInfo, RecipientInfo, RecipientPage, Relink, RenewKey, ReservationInfo,
+    ReservationNow, ReservationPage, Reset, ResetDone, ResetScope, ResetUndone, Resettable, ShowLinks, ShownLink,
+    StateCounts, Store, StoreError, TagFilter, Touched, Transfer, UndoReset, UserInfo, Version, Visit,
+};
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn reserve(&self, wish: Reserve) -> Result<Reservation, StoreError> {
+        self.write(move |ledger| reserve::reserve(ledger, &wish)).await
+    }
+
+    async fn reset(&self, wish: Reset) -> Result<u64, StoreError> {
+        let wish = Arc::new(wish);
+        let (mut count, mut next) = (0, Some(0));
+        while let Some(from) = next {
+            let wish = wish.clone();
+            let slice = self.write(move |ledger| match &wish.scope {
+                ResetScope::Named(ids) => {
+                    reset::reset_named(ledger, &wish, ids).map(|count| reset::Slice { count, next: None })
+                }
+                ResetScope::Matching(matching) => reset::reset_slice(ledger, &wish, matching, from),
+            });
+            let slice = slice.await?;
+            count += slice.count;
+            next = slice.next;
+        }
+        Ok(count)
+    }
+
+    async fn preview_reset(&self, wish: Reset, page: PreviewPage) -> Result<Vec<Resettable>, StoreError> {
+        let question = move |db: &rusqlite::Connection| {
+            let from = match page.after {
+                None => 0,
+                Some(last) => PassportRow::visible_by_id(db, last)?.map_or(0, |row| row.seq + 1),
+            };
+            match &wish.scope {
+                ResetScope::Named(_) if page.after.is_some() => Ok(Vec::new()),
+                ResetScope::Named(ids) => reset::preview_named(db, ids, wish.now),
+                ResetScope::Matching(matching) => {
+                    Ok(reset::preview_matching(&Snapshot::new(db)?, matching, wish.now, from, page.limit)?)
+                }
+            }
+        };
+        self.readers.ask(question).await
+    }
+
+    async fn keep_preview(&self, wish: Preview) -> Result<u64, StoreError> {
+        let _ = wish;
+        Ok(0)
+    }
+
+    async fn preview(&self, id: PreviewId, _: PreviewPage, _: Timestamp) -> Result<Vec<Resettable>, StoreError> {
+        Err(Refusal::UnknownPreview(id).into())
+    }
+
+    async fn keep_reset(&self, _: KeptReset) -> Result<ResetDone, StoreError> {
+        Ok(ResetDone::default())
+    }
+
+    async fn undo_reset(&self, wish: UndoReset) -> Result<ResetUndone, StoreError> {
+        Err(Refusal::UnknownReset(wish.id).into())
+    }
+
+    async fn forget_resets(&self, _: Timestamp) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+
+    async fn reservations(&self, _: ReservationPage) -> Result<Vec<ReservationInfo>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn reservation(&self, _: ReservationId, _: Timestamp) -> Result<Option<ReservationNow>, StoreError> {
+        Ok(None)
+    }
+
+    async fn show_links(&self, _: ShowLinks) -> Result<Vec<ShownLink>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn cancel_reservation(&self, wish: OfReservation) -> Result<Touched, StoreError> {
+        Err(Refusal::UnknownReservation(wish.id).into())
+    }
+
+    async fn extend_reservation(&self, wish: Extend) -> Result<Touched, StoreError> {
+        Err(Refusal::UnknownReservation(wish.of.id).into())
+    }
+
+    async fn recipients(&self, _: RecipientPage) -> Result<Vec<RecipientInfo>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn erase_recipient(&self, id: RecipientId) -> Result<(), StoreError> {
+        Err(Refusal::UnknownRecipient(id).into())
+    }
+
+    async fn erase_recipients_of(&self, _: Reference) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+
+    async fn forget_recipients(&self, _: Timestamp) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+
+    async fn open(&self, wish: Opening) -> Result<Opened, StoreError> {
+        // A proof is judged away from the writer: it takes a hundred microseconds, and strangers may ask for it.
+        let asked = wish.clone();
+        match self.readers.ask(move |db| opening::look(db, &asked)).await? {
+            Look::Seen(opened) => Ok(opened),
+            Look::First { key, opened } => {
+                let state = self.write(move |ledger| opening::record(ledger, &wish, &key)).await?;
+                Ok(Opened { state, ..opened })
+            }
+        }
+    }
+
+    async fn claim(&self, wish: Claim) -> Result<(), StoreError> {
+        let asked = wish.clone();
+        let key = self.readers.ask(move |db| claim::judge(db, &asked)).await?;
+        self.write(move |ledger| claim::claim(ledger, &wish, &key)).await
+    }
+
+    async fn verify_transfer(&self, wish: Transfer) -> Result<(), StoreError> {
+        self.readers.ask(move |db| transfer::judge(db, &wish).map(drop)).await
+    }
+
+    async fn transfer(&self, wish: Transfer) -> Result<(), StoreError> {
+        let asked = wish.clone();
+        let key = self.readers.ask(move |db| transfer::judge(db, &asked)).await?;
+        self.write(move |ledger| transfer::transfer(ledger, &wish, &key)).await
+    }
+
+    async fn settle(&self, after: Option<WholeSeconds>, now: Timestamp) -> Result<u64, StoreError> {
+        // Asked for twice a second by whoever serves, and mostly for nothing.
+        let any = self.readers.ask(|db| Ok(transfer::any(db)?)).await?;
+        if any { self.write(move |ledger| Ok(transfer::settle(ledger, after, now)?)).await } else { Ok(0) }
+    }
+
+    async fn airdrop(&self, wish: Airdrop) -> Result<Reservation, StoreError> {
+        assert_eq!(wish.wish.count as usize, wish.recipients.len(), "an airdrop is of one passport for each recipient");
+        self.write(move |ledger| reserve::airdrop(ledger, &wish)).await
+    }
+
+    async fn relink(&self, wish: Relink) -> Result<HandedOut, StoreError> {
+        self.write(move |ledger| single::relink(ledger, &wish)).await
+    }
+
+    async fn recover(&self, wish: OfPassport) -> Result<(), StoreError> {
+        self.write(move |ledger| single::recover(ledger, &wish)).await
+    }
+
+    async fn withdraw(&self, wish: OfPassport) -> Result<(), StoreError> {
+        self.write(move |ledger| single::withdraw(ledger, &wish)).await
+    }
+
+    async fn add_kiosk(&self, kiosk: Kiosk, now: Timestamp) -> Result<(), StoreError> {
+        self.write(move |ledger| kiosk::add(&ledger.db, &kiosk, now)).await
+    }
+
+    async fn close_kiosk(&self, name: KioskName, now: Timestamp) -> Result<(), StoreError> {
+        self.write(move |ledger| kiosk::close(&ledger.db, &name, now)).await
+    }
+
+    async fn kiosk(&self, name: KioskName) -> Result<Option<Kiosk>, StoreError> {
+        self.readers.ask(move |db| Ok(kiosk::by_name(db, &name)?.map(|(_, kiosk)| kiosk))).await
+    }
+
+    async fn kiosks(&self, now: Timestamp) -> Result<Vec<KioskInfo>, StoreError> {
+        self.readers.ask(move |db| Ok(kiosk::list(db, now)?)).await
+    }
+
+    async fn visit_kiosk(&self, wish: Visit) -> Result<Given, StoreError> {
+        // Strangers who ask for what no kiosk gives do not keep the writer busy.
+        let (door, now) = (wish.door.clone(), wish.now);
+        self.readers.ask(move |db| kiosk::enter(db, &door, now).map(drop)).await?;
+        self.write(move |ledger| kiosk::visit(ledger, &wish)).await
+    }
+
+    async fn end_holds(&self, now: Timestamp) -> Result<u64, StoreError> {
+        self.write(move |ledger| Ok(hold::end_due(ledger, now)?)).await
+    }
+
+    async fn counts(&self, tags: TagFilter, now: Timestamp) -> Result<PoolCounts, StoreError> {
+        self.readers.ask(move |db| Ok(count::counts(db, tags, now)?)).await
+    }
+
+    async fn pools(&self, _: PoolPage) -> Result<Vec<(Tag, StateCounts)>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn passports(&self, _: PassportFilter, _: PassportPage) -> Result<Page<ListedPassport>, StoreError> {
+        Ok(Page { items: Vec::new(), next: None })
+    }
+
+    async fn passport(&self, _: passpool_core::PassportId, _: Timestamp) -> Result<Option<PassportNow>, StoreError> {
+        Ok(None)
+    }
+
+    async fn edit_passport(&self, wish: EditPassport) -> Result<Version, StoreError> {
+        Err(Refusal::UnknownPassport(wish.passport).into())
+    }
+
+    async fn events(&self, _: EventFilter, _: EventPage) -> Result<Page<JournalRow>, StoreError> {
+        Ok(Page { items: Vec::new(), next: None })
+    }
+
+    async fn create(&self, wish: Create) -> Result<u64, StoreError> {
+        self.write(move |ledger| import::create(ledger, &wish)).await
+    }
+
+    async fn begin_import(&self, terms: ImportTerms) -> Result<ImportId, StoreError> {
+        if !self.take_import_lock()? {
+            return Err(Refusal::ImportRunning.into());
+        }
+        let begun = async {
+            self.sweep().await?;
+            self.write(move |ledger| import::begin(ledger, &terms)).await
+        };
+        begun.await.inspect_err(|_| self.release_import_lock())
+    }
+
+    async fn add_to_import(&self, batch: ImportBatch) -> Result<u64, StoreError> {
+        let added = self.write(move |ledger| import::add(ledger, &batch)).await;
+        // SQLite gives its lock to whoever asks first, and who has just let it go would always be that one.
+        tokio::time::sleep(LET_OTHERS_WRITE).await;
+        added
+    }
+
+    async fn publish_import(&self, import: ImportId) -> Result<(), StoreError> {
+        self.write(move |ledger| import::publish(ledger, import)).await?;
+        self.release_import_lock();
+        Ok(())
+    }
+
+    async fn drop_import(&self, _: ImportId) -> Result<(), StoreError> {
+        // There is one import at a time, and it is this one: all that is hidden is its work.
+        self.sweep().await?;
+        self.release_import_lock();
+        Ok(())
+    }
+
+    async fn sweep_imports(&self) -> Result<(), StoreError> {
+        let any = self.readers.ask(|db| Ok(import::any(db)?)).await?;
+        if any && self.take_import_lock()? {
+            self.sweep().await.inspect_err(|_| self.release_import_lock())?;
+            self.release_import_lock();
+        }
+        Ok(())
+    }
+
+    async fn forget_repeats(&self, before: Timestamp) -> Result<u64, StoreError> {
+        self.write(move |ledger| Ok(repeat::forget(&ledger.db, before)?)).await
+    }
+
+    async fn export(
+        &self,
+        filter: ExportFilter,
+        mut each: Box<dyn FnMut(Exported) -> bool + Send>,
+    ) -> Result<(), StoreError> {
+        self.readers.ask(move |db| Ok(export::export(db, &filter, &mut *each)?)).await
+    }
+
+    async fn caller(&self, key: ApiKeyDigest, now: Timestamp) -> Result<Option<Caller>, StoreError> {
+        self.readers.ask(move |db| Ok(user::caller(db, &key, now)?)).await
+    }
+
+    async fn keep_key_uses(&self, uses: Vec<KeyUse>) -> Result<(), StoreError> {
+        self.write(move |ledger| Ok(key::keep_uses(&ledger.db, &uses)?)).await
+    }
+
+    async fn add_user(&self, user: NewUser) -> Result<(), StoreError> {
+        self.write(move |ledger| user::add(&ledger.db, &user)).await
+    }
+
+    async fn change_profile(&self, user: UserName, profile: ProfileName) -> Result<(), StoreError> {
+        self.write(move |ledger| ledger.part(|ledger| user::change_profile(&ledger.db, &user, &profile))).await
+    }
+
+    async fn add_key(&self, user: UserName, key: NewKey) -> Result<(), StoreError> {
+        self.write(move |ledger| key::add(&ledger.db, &user, &key)).await
+    }
+
+    async fn renew_key(&self, wish: RenewKey) -> Result<(), StoreError> {
+        self.write(move |ledger| ledger.part(|ledger| key::renew(&ledger.db, &wish))).await
+    }
+
+    async fn remove_key(&self, user: UserName, head: String) -> Result<(), StoreError> {
+        self.write(move |ledger| key::remove(&ledger.db, &user, &head)).await
+    }
+
+    async fn forget_keys(&self, now: Timestamp) -> Result<u64, StoreError> {
+        self.write(move |ledger| Ok(key::forget(&ledger.db, now)?)).await
+    }
+
+    async fn remove_user(&self, user: UserName) -> Result<(), StoreError> {
+        self.write(move |ledger| user::remove(&ledger.db, &user)).await
+    }
+
+    async fn profiles(&self) -> Result<Vec<ProfileInfo>, StoreError> {
+        self.readers.ask(|db| Ok(profile::list(db)?)).await
+    }
+
+    async fn add_profile(&self, profile: ProfileName, rights: Rights) -> Result<(), StoreError> {
+        self.write(move |ledger| profile::add(&ledger.db, &profile, rights)).await
+    }
+
+    async fn change_rights(&self, profile: ProfileName, rights: Rights) -> Result<(), StoreError> {
+        self.write(move |ledger| ledger.part(|ledger| profile::change_rights(&ledger.db, &profile, rights))).await
+    }
+
+    async fn remove_profile(&self, profile: ProfileName) -> Result<(), StoreError> {
+        self.write(move |ledger| profile::remove(&ledger.db, &profile)).await
+    }
+
+    async fn users(&self) -> Result<Vec<UserInfo>, StoreError> {
+        self.readers.ask(|db| Ok(user::list(db)?)).await
+    }
+
+    async fn link_settings(&self) -> Result<Option<LinkSettings>, StoreError> {
+        self.readers.ask(|db| Ok(setting::link_settings(db)?)).await
+    }
+
+    async fn keep_link_settings(&self, settings: LinkSettings) -> Result<(), StoreError> {
+        self.write(move |ledger| Ok(setting::keep_link_settings(&ledger.db, &settings)?)).await
+    }
+
+    async fn check(&self) -> Result<CheckReport, StoreError> {
+        self.readers.ask(|db| Ok(check::check(db)?)).await
+    }
+
+    async fn ready(&self) -> Result<(), StoreError> {
+        self.readers.ask(|db| Ok(schema::ask(db)?)).await
+    }
+
+    async fn close(&self) {
+        if let Some(writer) = &self.writer {
+            writer.close().await;
+        }
+        self.readers.close();
+    }
+}
