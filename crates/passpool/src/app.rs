@@ -17,7 +17,12 @@ pub struct Inner {
 
 impl App {
     pub fn new(shop: Shop) -> Self {
-        Self(Arc::new(Inner { shop, callers: Callers::default(), limits: Limits::default(), imports: Imports::default() }))
+        Self(Arc::new(Inner {
+            shop,
+            callers: Callers::default(),
+            limits: Limits::default(),
+            imports: Imports::default(),
+        }))
     }
 
     /// True if browsers reach the shop by https, so that cookies may insist on it.

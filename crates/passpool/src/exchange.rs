@@ -9,6 +9,7 @@ mod cells;
 mod csv;
 mod memo;
 mod ndjson;
+mod recipients;
 mod row;
 mod writer;
 
@@ -16,6 +17,7 @@ use std::{io::Read, path::Path};
 
 use passpool_core::Tag;
 
+pub(crate) use recipients::read_recipients;
 pub(crate) use row::{BadLine, Row};
 pub(crate) use writer::PassportWriter;
 

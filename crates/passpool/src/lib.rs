@@ -10,6 +10,7 @@ mod database;
 mod exchange;
 mod filling;
 mod handout;
+mod handout_table;
 pub mod http;
 mod imports;
 mod limits;

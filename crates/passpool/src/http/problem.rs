@@ -35,7 +35,10 @@ pub(super) enum Problem {
     WrongMediaType(&'static str),
     BodyTooLarge,
     /// A line of a file that no passport can be made of.
-    BadLine { line: u64, detail: String },
+    BadLine {
+        line: u64,
+        detail: String,
+    },
     /// This address has asked for too much, and may ask again in so many seconds.
     TooManyRequests(u64),
     Store(StoreError),
@@ -90,9 +93,8 @@ impl Problem {
                 Told::new(Is::UNSUPPORTED_MEDIA_TYPE, "wrong-media-type", "The body is of another type")
                     .with(detail(format!("the body has to be {wanted}")))
             }
-            Self::Unknown(what) => {
-                Told::new(Is::NOT_FOUND, &format!("unknown-{what}"), "Unknown").with(detail(format!("there is no such {what}")))
-            }
+            Self::Unknown(what) => Told::new(Is::NOT_FOUND, &format!("unknown-{what}"), "Unknown")
+                .with(detail(format!("there is no such {what}"))),
             Self::BadLine { line, detail: wrong } => {
                 let members = Members { lines: vec![*line], ..detail(wrong.clone()) };
                 Told::new(Is::UNPROCESSABLE_ENTITY, "bad-line", "A line is not what it has to be").with(members)

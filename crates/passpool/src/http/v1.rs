@@ -7,11 +7,22 @@ mod body;
 mod caller;
 mod claims;
 mod create;
+mod events;
+mod idempotency;
 mod imports;
+mod links;
 mod page;
 mod passport_moves;
+mod passports;
+mod pools;
+mod profiles;
 mod query;
+mod recipients;
 mod reply;
+mod reservations;
+mod resets;
+mod users;
+mod words;
 
 use axum::{Router, extract::DefaultBodyLimit, routing::options};
 use utoipa::openapi::OpenApi;
@@ -37,11 +48,43 @@ pub(super) fn openapi() -> OpenApi {
 
 fn for_operators() -> OpenApiRouter<App> {
     OpenApiRouter::new()
-        .routes(routes!(create::create))
+        .routes(routes!(reservations::reserve, reservations::list))
+        .routes(routes!(reservations::show))
+        .routes(routes!(links::of_reservation))
+        .routes(routes!(reservations::cancel))
+        .routes(routes!(reservations::extend))
+        .routes(routes!(resets::reset))
+        .routes(routes!(resets::preview))
+        .routes(routes!(resets::undo))
+        .routes(routes!(pools::list))
+        .routes(routes!(pools::show))
+        .merge(for_passports())
+        .routes(routes!(recipients::list))
+        .routes(routes!(recipients::erase))
+        .routes(routes!(events::list))
+        .merge(for_accounts())
+}
+
+fn for_passports() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(create::create, passports::list))
         .routes(routes!(imports::import))
         .routes(routes!(imports::show))
+        .routes(routes!(passports::show, passports::change))
+        .routes(routes!(links::of_passport))
         .routes(routes!(passport_moves::recover))
         .routes(routes!(passport_moves::withdraw))
+}
+
+fn for_accounts() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(users::add, users::list))
+        .routes(routes!(users::show, users::change, users::remove))
+        .routes(routes!(users::keys::add, users::keys::list))
+        .routes(routes!(users::keys::renew))
+        .routes(routes!(users::keys::remove))
+        .routes(routes!(profiles::add, profiles::list))
+        .routes(routes!(profiles::show, profiles::change, profiles::remove))
 }
 
 fn for_wallets() -> OpenApiRouter<App> {

@@ -4,7 +4,7 @@ use axum::{
     extract::{FromRequestParts, Path},
     http::request::Parts,
 };
-use passpool_core::{PassportId, ReservationId, Tag, UserName};
+use passpool_core::{PassportId, PreviewId, ProfileName, RecipientId, ReservationId, ResetId, Tag, UserName};
 
 use crate::{app::App, http::problem::Problem, imports::ImportJobId};
 
@@ -44,4 +44,14 @@ macro_rules! named {
     };
 }
 
-named!(PassportId = "id", ImportJobId = "id", ReservationId = "id", Tag = "tag", UserName = "name");
+named!(
+    ImportJobId = "id",
+    PassportId = "id",
+    PreviewId = "id",
+    ProfileName = "name",
+    RecipientId = "id",
+    ReservationId = "id",
+    ResetId = "id",
+    Tag = "tag",
+    UserName = "name",
+);

@@ -38,6 +38,11 @@ pub(super) struct May<R> {
 }
 
 impl<R> May<R> {
+    /// True for those who may see names, notes and links too.
+    pub(super) fn may_create(&self) -> bool {
+        self.caller.may(Right::CertCreate)
+    }
+
     pub(super) fn actor(self) -> Actor {
         Actor::User(self.caller.name)
     }

@@ -93,7 +93,10 @@ impl Wanted {
         Ok(Self { count: body.count, tags: tags("/tags", &body.tags)?, content })
     }
 
-    fn rows(self, ids: Vec<PassportId>) -> impl Iterator<Item = Result<Row, crate::exchange::BadLine>> + Send + 'static {
+    fn rows(
+        self,
+        ids: Vec<PassportId>,
+    ) -> impl Iterator<Item = Result<Row, crate::exchange::BadLine>> + Send + 'static {
         let row = move |(line, id): (u64, PassportId)| {
             Ok(Row { line, id: Some(id), passphrase: None, tags: self.tags.clone(), content: self.content.clone() })
         };

@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# Holds the server to its own OpenAPI document: Schemathesis calls every operation in every way that the document allows
+# and in many that it forbids, alone and in sequences, and a client generated from the document makes 50 reservations.
+#
+# Takes the program to test and how many examples of each operation are tried.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+passpool=$(realpath "$1") examples=$2
+tests=$PWD/crates/passpool/tests/openapi python=$PWD/.test/python/bin
+
+scratch=$(mktemp -d) server=
+end() {
+  [ -z "$server" ] || kill "$server" 2>/dev/null || true
+  wait
+  rm -rf -- "$scratch"
+}
+trap end EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+cd "$scratch"
+
+run() { "$passpool" "$@" --database sqlite:shop.db; }
+run create --count 20000 --tag vip
+run create --count 50 --tag fifty
+key=$(run user key admin)
+mkfifo told
+run serve --listen 127.0.0.1:0 --network testnet 2>told &
+server=$!
+exec 3<told
+address=
+while [ -z "$address" ] && read -r line <&3; do
+  case "$line" in "passpool listens on "*) address=${line#passpool listens on } ;; esac
+done
+[ -n "$address" ] || { printf 'the server did not start\n' >&2 && exit 1; }
+cat <&3 >log &
+
+printf '\n-- a generated client\n'
+"$python/openapi-python-client" generate --url "$address/openapi.json" --meta none --output-path passpool_client
+PYTHONPATH=$PWD "$python/python" "$tests/fifty.py" "$address" "$key"
+
+printf '\n-- Schemathesis\n'
+"$python/st" --config-file "$tests/schemathesis.toml" run "$address/openapi.json" --header "x-api-key: $key" \
+  --checks all --max-examples "$examples" --seed 1 --no-color --warnings off
+
+kill "$server"
+wait "$server"
+server=
+run check
