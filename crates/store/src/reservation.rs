@@ -19,7 +19,7 @@ pub struct ReservationInfo {
     /// When the hold ends, as it was extended last.
     pub until: Option<Timestamp>,
     pub note: Option<Note>,
-    /// How many recipients are kept for it. Those that were erased are not counted.
+    /// For how many recipients it was made. Those that were erased since are counted too.
     pub recipients: u64,
 }
 
@@ -106,4 +106,11 @@ pub struct Touched {
     pub count: u64,
     /// How many it was not done to.
     pub others: u64,
+}
+
+impl Touched {
+    pub(crate) fn add(&mut self, other: Self) {
+        self.count += other.count;
+        self.others += other.others;
+    }
 }

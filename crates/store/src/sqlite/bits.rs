@@ -50,6 +50,10 @@ impl Bits {
         self.0.iter_mut().zip(other.0.iter()).for_each(|(a, b)| *a &= b);
     }
 
+    pub(crate) fn subtract(&mut self, other: &Self) {
+        self.0.iter_mut().zip(other.0.iter()).for_each(|(a, b)| *a &= !b);
+    }
+
     pub(crate) fn unite(&mut self, other: &Self) {
         self.0.iter_mut().zip(other.0.iter()).for_each(|(a, b)| *a |= b);
     }
@@ -149,6 +153,9 @@ mod tests {
             let (mut met, mut joined) = (bits(a.iter().copied()), bits(a.iter().copied()));
             let other = bits(b.iter().copied());
             prop_assert_eq!(met.count_common(&other) as usize, a.intersection(&b).count());
+            let mut left = met.clone();
+            left.subtract(&other);
+            prop_assert_eq!(left, bits(a.difference(&b).copied()));
             met.intersect(&other);
             joined.unite(&other);
             prop_assert_eq!(met, bits(a.intersection(&b).copied()));

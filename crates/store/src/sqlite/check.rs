@@ -161,7 +161,7 @@ fn hidden_ids(snapshot: &Snapshot<'_>) -> Result<BTreeSet<u64>, Fault> {
 }
 
 /// The row that a row's detail names as the one before it.
-fn after(detail: Option<&str>) -> Option<i64> {
+pub(super) fn after(detail: Option<&str>) -> Option<i64> {
     let digits = detail?.strip_prefix("{\"after\":")?;
     digits.split([',', '}']).next()?.parse().ok()
 }
@@ -237,6 +237,8 @@ fn check_references(snapshot: &Snapshot<'_>, report: &mut CheckReport) -> Result
     }
     check_tags(db, report)?;
     check_reservations(db, report)?;
+    check_recipients(db, report)?;
+    check_resets(db, report)?;
     check_kiosks(db, report)
 }
 
@@ -259,7 +261,7 @@ fn check_tags(db: &Connection, report: &mut CheckReport) -> Result<(), Fault> {
 
 fn check_reservations(db: &Connection, report: &mut CheckReport) -> Result<(), Fault> {
     let mut exists = db.prepare("SELECT 1 FROM passport WHERE seq = ?")?;
-    let mut statement = db.prepare("SELECT hex(id), passports FROM reservation")?;
+    let mut statement = db.prepare("SELECT hex(id), passports, count FROM reservation")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let place = format!("reservation {}", row.get::<_, String>(0)?);
@@ -267,10 +269,61 @@ fn check_reservations(db: &Connection, report: &mut CheckReport) -> Result<(), F
             report.find(place, "its passports are unreadable");
             continue;
         };
+        if row.get::<_, Option<usize>>(2)?.is_some_and(|count| count != seqs.len()) {
+            report.find(place.clone(), "it has another number of passports than it counts");
+        }
         for seq in seqs {
             if !exists.exists([seq])? {
                 report.find(place.clone(), format!("there is no passport number {seq}"));
             }
+        }
+    }
+    Ok(())
+}
+
+/// Each recipient has a passport of the reservation, and is known to have it for as long as it may be claimed.
+fn check_recipients(db: &Connection, report: &mut CheckReport) -> Result<(), Fault> {
+    super::recipient::check_readable(db, |wrong| report.find("recipients", wrong))?;
+    let own = "(state IN (1, 2, 3) AND passport.reservation IS recipient.reservation)";
+    let wrong = [
+        (format!("seq IS NOT NULL AND left_at IS NULL AND NOT {own}"), "its passport has left, and no moment is kept"),
+        (format!("left_at IS NOT NULL AND {own}"), "its passport is kept as one that has left, and has not"),
+        ("seq IS NULL".to_owned(), "its passport does not exist"),
+        ("recipient.reservation NOT IN (SELECT id FROM reservation)".to_owned(), "its reservation does not exist"),
+    ];
+    for (condition, what) in wrong {
+        let sql = format!(
+            "SELECT hex(recipient.id) FROM recipient LEFT JOIN passport ON seq = recipient.passport WHERE {condition}"
+        );
+        let mut statement = db.prepare(&sql)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            report.find(format!("recipient {}", row.get::<_, String>(0)?), what);
+        }
+    }
+    Ok(())
+}
+
+/// Whatever is remembered of a reset or of a preview can be read, and is about passports that exist.
+fn check_resets(db: &Connection, report: &mut CheckReport) -> Result<(), Fault> {
+    super::undo::check_readable(db, |wrong| report.find("resets", wrong))?;
+    super::preview::check_readable(db, |wrong| report.find("previews", wrong))?;
+    let dangling = [
+        ("resets", "SELECT count(*) FROM reset_passport WHERE passport NOT IN (SELECT seq FROM passport)"),
+        ("resets", "SELECT count(*) FROM reset_passport WHERE reset NOT IN (SELECT id FROM reset)"),
+        ("previews", "SELECT count(*) FROM preview_chunk WHERE preview NOT IN (SELECT id FROM preview)"),
+    ];
+    for (place, sql) in dangling {
+        let count: u64 = db.query_row(sql, [], |row| row.get(0))?;
+        if count > 0 {
+            report.find(place, format!("{count} rows name what does not exist"));
+        }
+    }
+    let mut statement = db.prepare("SELECT hex(id), actor FROM reset")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        if row.get_ref(1)?.as_str()?.parse::<Actor>().is_err() {
+            report.find(format!("reset {}", row.get::<_, String>(0)?), "its actor is unknown");
         }
     }
     Ok(())

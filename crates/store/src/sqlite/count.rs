@@ -10,7 +10,7 @@ use super::{
     sets::{EVERY_PASSPORT, Table},
     snapshot::{Snapshot, decode},
 };
-use crate::{Fault, PoolCounts, StateCounts, TagFilter};
+use crate::{Fault, PoolCounts, PoolPage, StateCounts, TagFilter};
 
 /// Counts at the moment that this connection's transaction sees. Holds that have ended count as available.
 pub(super) fn counts(db: &Connection, filter: TagFilter, now: Timestamp) -> Result<PoolCounts, Fault> {
@@ -26,11 +26,31 @@ pub(super) fn counts(db: &Connection, filter: TagFilter, now: Timestamp) -> Resu
     Ok(PoolCounts { all, tags })
 }
 
+/// A page of tags by name, with their counts. A tag that no passport has any more is none.
+pub(super) fn page(db: &Connection, page: &PoolPage) -> Result<Vec<(Tag, StateCounts)>, Fault> {
+    let snapshot = Snapshot::new(db)?;
+    let standing = Standing::load(db, page.now)?;
+    let mut statement = db.prepare_cached("SELECT id, name FROM tag WHERE name > ? ORDER BY name")?;
+    let mut rows = statement.query([page.after.as_ref().map_or("", Tag::as_str)])?;
+    let mut found = Vec::new();
+    while found.len() < page.limit
+        && let Some(row) = rows.next()?
+    {
+        let (id, name): (u32, String) = (row.get(0)?, row.get(1)?);
+        let counts = standing.count(&snapshot.chunks_of(id)?);
+        if counts.total() > 0 {
+            let tag = Tag::parse(&name).map_err(|error| Fault::Damaged(format!("tag number {id}: {error}")))?;
+            found.push((tag, counts));
+        }
+    }
+    Ok(found)
+}
+
 /// For each state but `available` the passports in it, chunk by chunk, as they count at a moment.
-struct Standing(BTreeMap<(u32, StateName), Bits>);
+pub(super) struct Standing(BTreeMap<(u32, StateName), Bits>);
 
 impl Standing {
-    fn load(db: &Connection, now: Timestamp) -> Result<Self, Fault> {
+    pub(super) fn load(db: &Connection, now: Timestamp) -> Result<Self, Fault> {
         let mut standing = Self(BTreeMap::new());
         let mut statement = db.prepare_cached("SELECT state, chunk, bits FROM standing")?;
         let mut rows = statement.query([])?;
@@ -68,6 +88,20 @@ impl Standing {
             }
         }
         Ok(())
+    }
+
+    /// Takes all out of a set of this chunk's passports that do not count as in this state.
+    pub(super) fn keep_those_in(&self, state: StateName, chunk: u32, bits: &mut Bits) {
+        if state != StateName::Available {
+            match self.0.get(&(chunk, state)) {
+                Some(standing) => bits.intersect(standing),
+                None => *bits = Bits::empty(),
+            }
+            return;
+        }
+        for (_, standing) in self.0.range((chunk, StateName::Available)..=(chunk, StateName::Withdrawn)) {
+            bits.subtract(standing);
+        }
     }
 
     fn remove(&mut self, state: StateName, seq: u64) {

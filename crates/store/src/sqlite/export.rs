@@ -61,13 +61,13 @@ const REMEMBERED: usize = 4_096;
 
 /// What was looked up before.
 #[derive(Default)]
-struct Names {
+pub(super) struct Names {
     tags: HashMap<u32, Tag>,
     contents: HashMap<i64, Content>,
 }
 
 impl Names {
-    fn tags(&mut self, db: &Connection, ids: &[u32]) -> Result<Tags, Fault> {
+    pub(super) fn tags(&mut self, db: &Connection, ids: &[u32]) -> Result<Tags, Fault> {
         let tags = ids.iter().map(|id| self.tag(db, *id)).collect::<Result<Vec<_>, _>>()?;
         Tags::new(tags).map_err(|error| Fault::Damaged(error.to_string()))
     }

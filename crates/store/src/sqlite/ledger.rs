@@ -10,6 +10,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
     passport::PassportRow,
+    recipient,
     sets::{Sets, Table},
     snapshot::Snapshot,
     visit,
@@ -120,6 +121,7 @@ impl Ledger {
         becomes.update(&self.db, was, changed)?;
         self.move_between_sets(was, becomes)?;
         visit::follow(&self.db, was, becomes)?;
+        recipient::follow(&self.db, was, becomes, change.at)?;
         if let Some(end) = becomes.ends() {
             self.next_end = Some(self.next_end.map_or(end, |next| next.min(end)));
         }

@@ -31,17 +31,17 @@ pub(super) struct PassportRow {
 
 /// What the columns of a state hold; the others are null.
 #[derive(Default)]
-struct Columns<'a> {
-    secret: Option<u8>,
-    number: Option<i64>,
-    sealed: Option<&'a [u8]>,
+pub(super) struct Columns<'a> {
+    pub(super) secret: Option<u8>,
+    pub(super) number: Option<i64>,
+    pub(super) sealed: Option<&'a [u8]>,
     printed: Option<bool>,
-    handed_at: Option<i64>,
-    until: Option<i64>,
-    reservation: Option<&'a [u8]>,
+    pub(super) handed_at: Option<i64>,
+    pub(super) until: Option<i64>,
+    pub(super) reservation: Option<&'a [u8]>,
     owner: Option<&'a [u8]>,
     settle_by: Option<i64>,
-    kiosk: Option<u32>,
+    pub(super) kiosk: Option<u32>,
 }
 
 impl PassportRow {
@@ -146,6 +146,20 @@ impl PassportRow {
         Err(Fault::Damaged(format!("passport {} is not {} as it was read", self.id, was.state.name())))
     }
 
+    /// Writes these tags to the row, whose change [`PassportRow::update`] has guarded.
+    pub(super) fn update_tags(&self, db: &Connection) -> Result<(), Fault> {
+        let sql = "UPDATE passport SET tags = ? WHERE seq = ?";
+        db.prepare_cached(sql)?.execute(params![varint::write_sorted(&self.tags), self.seq])?;
+        Ok(())
+    }
+
+    /// Writes this content to the row, whose change [`PassportRow::update`] has guarded.
+    pub(super) fn update_content(&self, db: &Connection) -> Result<(), Fault> {
+        let sql = "UPDATE passport SET content = ? WHERE seq = ?";
+        db.prepare_cached(sql)?.execute(params![self.content, self.seq])?;
+        Ok(())
+    }
+
     fn query(statement: &mut Statement<'_>, params: impl rusqlite::Params) -> Result<Option<Self>, Fault> {
         let mut rows = statement.query(params)?;
         rows.next()?.map(Self::read).transpose()
@@ -153,7 +167,7 @@ impl PassportRow {
 }
 
 impl<'a> Columns<'a> {
-    fn of(state: &'a State) -> Self {
+    pub(super) fn of(state: &'a State) -> Self {
         match state {
             State::Available(Code::None) | State::Recovered | State::Withdrawn => Self::default(),
             State::Available(Code::Imported(sealed, secret)) => {
@@ -191,7 +205,7 @@ impl<'a> Columns<'a> {
 }
 
 /// None if the columns do not fit together.
-fn read_state(row: &Row<'_>) -> rusqlite::Result<Option<State>> {
+pub(super) fn read_state(row: &Row<'_>) -> rusqlite::Result<Option<State>> {
     let Some(name) = StateName::ALL.get(row.get::<_, usize>(2)?) else { return Ok(None) };
     Ok(match name {
         StateName::Available => read_code(row)?.map(State::Available),

@@ -3,16 +3,15 @@
 use std::fmt::Write as _;
 
 use passpool_core::{
-    Event, HandedOut, Kept, Refusal, Reservation, ReservationId, Reserve, SecretId, Shortage, Terms, Timestamp,
-    WalletAddress,
+    Event, HandedOut, Kept, KeptRecipient, NewRecipients, Refusal, Reservation, ReservationId, Reserve, SecretId,
+    Shortage, Terms, Timestamp, WalletAddress,
 };
-use rusqlite::params;
 
 use super::{
     content,
     ledger::{Change, Ledger},
     passport::PassportRow,
-    repeat, transfer, varint,
+    recipient, repeat, reservation, transfer,
 };
 use crate::{Airdrop, Fault, StoreError};
 
@@ -37,6 +36,13 @@ fn take(
     if wish.until.is_some_and(|until| until <= wish.now) {
         return Err(Refusal::EndInThePast.into());
     }
+    let recipients = wish.keep.as_ref().and_then(|kept| kept.recipients.as_ref());
+    if let Some(new) = recipients
+        && new.recipients.as_slice().len() != wish.count as usize
+    {
+        let recipients = new.recipients.as_slice().len() as u64;
+        return Err(Refusal::RecipientCount { count: wish.count.into(), recipients }.into());
+    }
     if let Some(Kept { repeat: Some(repeat), .. }) = &wish.keep
         && let Some(first) = repeat::find(&ledger.db, repeat)?
     {
@@ -45,9 +51,15 @@ fn take(
     let picked = pick(ledger, wish)?;
     let each = picked.iter().enumerate();
     let handed_out = each.map(|(position, seq)| hand_out(ledger, wish, *seq, position as u32, recipient(position)));
-    let handed_out = handed_out.collect::<Result<Vec<_>, _>>()?;
+    let mut handed_out = handed_out.collect::<Result<Vec<_>, _>>()?;
     if let Some(kept) = &wish.keep {
-        keep(ledger, kept, wish, &picked)?;
+        reservation::write(&ledger.db, kept, wish, &picked)?;
+        if let Some(repeat) = &kept.repeat {
+            repeat::write(&ledger.db, repeat, kept.id, wish.now)?;
+        }
+        if let Some(new) = &kept.recipients {
+            assign(ledger, kept.id, new, &picked, &mut handed_out)?;
+        }
     }
     Ok(Reservation { id: wish.keep.as_ref().map(|kept| kept.id), handed_out, replayed: false })
 }
@@ -105,6 +117,23 @@ fn handed_out(ledger: &Ledger, row: &PassportRow, with_content: bool) -> Result<
     Ok(Some(HandedOut { passport: row.id, key: hand_out.key.clone(), content, recipient: None }))
 }
 
+/// Writes down for whom each passport is, in their order.
+fn assign(
+    ledger: &Ledger,
+    reservation: ReservationId,
+    new: &NewRecipients,
+    picked: &[u64],
+    handed_out: &mut [HandedOut],
+) -> Result<(), Fault> {
+    let places = new.recipients.as_slice().iter().zip(picked).zip(handed_out);
+    for (position, ((recipient, seq), handed)) in (0..).zip(places) {
+        let id = new.first.nth(position);
+        recipient::write(&ledger.db, id, recipient, reservation, *seq)?;
+        handed.recipient = Some(KeptRecipient { id, recipient: recipient.clone() });
+    }
+    Ok(())
+}
+
 fn detail(until: Option<Timestamp>, reservation: Option<ReservationId>, recipient: Option<WalletAddress>) -> String {
     let mut detail = String::new();
     let mut comma = "";
@@ -122,28 +151,20 @@ fn detail(until: Option<Timestamp>, reservation: Option<ReservationId>, recipien
     detail
 }
 
-fn keep(ledger: &Ledger, kept: &Kept, wish: &Reserve, seqs: &[u64]) -> Result<(), Fault> {
-    let sql = "INSERT INTO reservation (id, at, actor, passports) VALUES (?, ?, ?, ?)";
-    let passports = varint::write_any(seqs.iter().copied());
-    let id = kept.id.as_bytes();
-    ledger.db.prepare_cached(sql)?.execute(params![id, wish.now.as_micros(), wish.by.to_string(), passports])?;
-    if let Some(repeat) = &kept.repeat {
-        repeat::write(&ledger.db, repeat, kept.id, wish.now)?;
-    }
-    Ok(())
-}
-
 /// The first answer again, made from the rows: every passport of it has to be held by it still.
 fn replay(ledger: &Ledger, id: ReservationId, wish: &Reserve) -> Result<Reservation, StoreError> {
-    let mut statement = ledger.db.prepare_cached("SELECT passports FROM reservation WHERE id = ?")?;
-    let seqs = statement.query_row([id.as_bytes()], |row| Ok(varint::read_any(row.get_ref(0)?.as_blob()?)))?;
-    let seqs = seqs.ok_or_else(|| Fault::Damaged(format!("reservation {id} is unreadable")))?;
+    let known = reservation::load(&ledger.db, id)?;
+    let (info, seqs) = known.ok_or_else(|| Fault::Damaged(format!("there is no reservation {id}")))?;
     let handed_out = seqs.into_iter().map(|seq| {
         let row = PassportRow::by_seq(&ledger.db, seq)?;
         let row = row.with(row.state.clone().as_of(wish.now));
         match row.state.hand_out().and_then(|hand_out| hand_out.reservation) {
             Some(holder) if holder == id => {
-                handed_out(ledger, &row, wish.with_content)?.ok_or(Refusal::ReservationOver.into())
+                let mut handed = handed_out(ledger, &row, wish.with_content)?.ok_or(Refusal::ReservationOver)?;
+                if info.recipients > 0 {
+                    handed.recipient = recipient::of(&ledger.db, id, seq)?;
+                }
+                Ok(handed)
             }
             _ => Err(Refusal::ReservationOver.into()),
         }

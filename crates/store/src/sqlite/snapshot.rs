@@ -23,6 +23,17 @@ pub(super) struct ResolvedTags {
     ids: Vec<u32>,
 }
 
+impl ResolvedTags {
+    /// Whether a passport with these tags is meant.
+    pub(super) fn match_ids(&self, ids: &[u32]) -> bool {
+        let has = |tag: &u32| ids.binary_search(tag).is_ok();
+        match self.rule {
+            Rule::And => self.ids.iter().all(has),
+            Rule::Or => self.ids.iter().any(has),
+        }
+    }
+}
+
 impl<'a> Snapshot<'a> {
     pub(super) fn new(db: &'a Connection) -> Result<Self, Fault> {
         let mut statement = db.prepare_cached("SELECT chunk FROM hidden")?;
@@ -32,6 +43,11 @@ impl<'a> Snapshot<'a> {
 
     pub(super) fn is_hidden(&self, chunk: u32) -> bool {
         self.hidden.contains(&chunk)
+    }
+
+    /// The first chunk of a running import.
+    pub(super) fn first_hidden(&self) -> Option<u32> {
+        self.hidden.first().copied()
     }
 
     pub(super) fn resolve(&self, selector: &Selector) -> Result<ResolvedTags, Fault> {

@@ -4,22 +4,27 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use passpool_core::{
-    ApiKeyDigest, Caller, HandedOut, Kiosk, KioskName, PreviewId, ProfileName, RecipientId, Reference, Refusal,
-    Reservation, ReservationId, Reserve, Rights, Tag, Timestamp, UserName, WholeSeconds,
+    ApiKeyDigest, Caller, HandedOut, Kiosk, KioskName, PassportId, PreviewId, ProfileName, RecipientId, Reference,
+    Refusal, Reservation, ReservationId, Reserve, Rights, Tag, Timestamp, UserName, WholeSeconds,
 };
 
 use super::{
-    LET_OTHERS_WRITE, SqliteStore, check, claim, count, export, hold, import, key, kiosk, opening, opening::Look,
-    passport::PassportRow, profile, repeat, reserve, reset, schema, setting, single, snapshot::Snapshot, transfer,
-    user,
+    LET_OTHERS_WRITE, SqliteStore, check, claim, count, edit, export, history, hold, import, key, kiosk, list, opening,
+    opening::Look,
+    passport::PassportRow,
+    preview, profile, recipient, repeat, reservation, reserve,
+    reset::{self, Place},
+    schema, setting, single,
+    snapshot::Snapshot,
+    transfer, undo, user,
 };
 use crate::{
     Airdrop, CheckReport, Claim, Create, EditPassport, EventFilter, EventPage, ExportFilter, Exported, Extend, Given,
     ImportBatch, ImportId, ImportTerms, JournalRow, KeptReset, KeyUse, KioskInfo, LinkSettings, ListedPassport, NewKey,
     NewUser, OfPassport, OfReservation, Opened, Opening, Page, PassportFilter, PassportNow, PassportPage, PoolCounts,
     PoolPage, Preview, PreviewPage, ProfileInfo, RecipientInfo, RecipientPage, Relink, RenewKey, ReservationInfo,
-    ReservationNow, ReservationPage, Reset, ResetDone, ResetScope, ResetUndone, Resettable, ShowLinks, ShownLink,
-    StateCounts, Store, StoreError, TagFilter, Touched, Transfer, UndoReset, UserInfo, Version, Visit,
+    ReservationNow, ReservationPage, Reset, ResetDone, ResetOf, ResetScope, ResetUndone, Resettable, ShowLinks,
+    ShownLink, StateCounts, Store, StoreError, TagFilter, Touched, Transfer, UndoReset, UserInfo, Version, Visit,
 };
 
 #[async_trait]
@@ -30,20 +35,18 @@ impl Store for SqliteStore {
 
     async fn reset(&self, wish: Reset) -> Result<u64, StoreError> {
         let wish = Arc::new(wish);
-        let (mut count, mut next) = (0, Some(0));
-        while let Some(from) = next {
+        let mut place = Place::default();
+        loop {
             let wish = wish.clone();
-            let slice = self.write(move |ledger| match &wish.scope {
-                ResetScope::Named(ids) => {
-                    reset::reset_named(ledger, &wish, ids).map(|count| reset::Slice { count, next: None })
-                }
-                ResetScope::Matching(matching) => reset::reset_slice(ledger, &wish, matching, from),
+            let slice = self.write(move |ledger| {
+                let terms = reset::Terms { by: &wish.by, now: wish.now, keep: None };
+                reset::slice(ledger, &wish.scope, terms, place)
             });
-            let slice = slice.await?;
-            count += slice.count;
-            next = slice.next;
+            match slice.await? {
+                reset::Slice { next: Some(next), .. } => place = next,
+                reset::Slice { done, next: None } => return Ok(done.count),
+            }
         }
-        Ok(count)
     }
 
     async fn preview_reset(&self, wish: Reset, page: PreviewPage) -> Result<Vec<Resettable>, StoreError> {
@@ -64,60 +67,109 @@ impl Store for SqliteStore {
     }
 
     async fn keep_preview(&self, wish: Preview) -> Result<u64, StoreError> {
-        let _ = wish;
-        Ok(0)
+        let asked = wish.clone();
+        let seen = self.readers.ask(move |db| preview::look(db, &asked)).await?;
+        let count = seen.len() as u64;
+        self.write(move |ledger| Ok(preview::write(&ledger.db, &wish, &seen)?)).await?;
+        Ok(count)
     }
 
-    async fn preview(&self, id: PreviewId, _: PreviewPage, _: Timestamp) -> Result<Vec<Resettable>, StoreError> {
-        Err(Refusal::UnknownPreview(id).into())
+    async fn preview(&self, id: PreviewId, page: PreviewPage, now: Timestamp) -> Result<Vec<Resettable>, StoreError> {
+        self.readers.ask(move |db| preview::page(db, id, page, now)).await
     }
 
-    async fn keep_reset(&self, _: KeptReset) -> Result<ResetDone, StoreError> {
-        Ok(ResetDone::default())
+    async fn keep_reset(&self, wish: KeptReset) -> Result<ResetDone, StoreError> {
+        let wish = Arc::new(wish);
+        let mut place = Place::default();
+        loop {
+            let wish = wish.clone();
+            let slice = self.write(move |ledger| {
+                let terms = reset::Terms { by: &wish.by, now: wish.now, keep: Some(wish.id) };
+                match &wish.of {
+                    ResetOf::Scope(scope) => reset::slice(ledger, scope, terms, place),
+                    ResetOf::Preview(id) => reset::preview_slice(ledger, *id, terms, place),
+                }
+            });
+            match slice.await? {
+                reset::Slice { next: Some(next), .. } => place = next,
+                reset::Slice { done, next: None } => return Ok(done),
+            }
+        }
     }
 
     async fn undo_reset(&self, wish: UndoReset) -> Result<ResetUndone, StoreError> {
-        Err(Refusal::UnknownReset(wish.id).into())
+        let mut undone = ResetUndone::default();
+        loop {
+            let wish = wish.clone();
+            let slice = self.write(move |ledger| undo::undo_slice(ledger, &wish)).await?;
+            undone.count += slice.undone.count;
+            undone.others += slice.undone.others;
+            if !slice.has_more {
+                return Ok(undone);
+            }
+        }
     }
 
-    async fn forget_resets(&self, _: Timestamp) -> Result<u64, StoreError> {
-        Ok(0)
+    async fn forget_resets(&self, now: Timestamp) -> Result<u64, StoreError> {
+        // Asked for twice a second by whoever serves, and mostly for nothing.
+        let any = self.readers.ask(move |db| Ok(preview::any_over(db, now)? || undo::any_over(db, now)?)).await?;
+        if !any {
+            return Ok(0);
+        }
+        self.write(move |ledger| Ok(preview::forget_one(&ledger.db, now)? + undo::forget(&ledger.db, now)?)).await
     }
 
-    async fn reservations(&self, _: ReservationPage) -> Result<Vec<ReservationInfo>, StoreError> {
-        Ok(Vec::new())
+    async fn reservations(&self, page: ReservationPage) -> Result<Vec<ReservationInfo>, StoreError> {
+        self.readers.ask(move |db| Ok(reservation::list(db, page)?)).await
     }
 
-    async fn reservation(&self, _: ReservationId, _: Timestamp) -> Result<Option<ReservationNow>, StoreError> {
-        Ok(None)
+    async fn reservation(&self, id: ReservationId, now: Timestamp) -> Result<Option<ReservationNow>, StoreError> {
+        self.readers.ask(move |db| Ok(reservation::now(db, id, now)?)).await
     }
 
-    async fn show_links(&self, _: ShowLinks) -> Result<Vec<ShownLink>, StoreError> {
-        Ok(Vec::new())
+    async fn show_links(&self, wish: ShowLinks) -> Result<Vec<ShownLink>, StoreError> {
+        self.write(move |ledger| reservation::show_links(ledger, &wish)).await
     }
 
     async fn cancel_reservation(&self, wish: OfReservation) -> Result<Touched, StoreError> {
-        Err(Refusal::UnknownReservation(wish.id).into())
+        let mut touched = Touched::default();
+        let mut next = Some(0);
+        while let Some(from) = next {
+            let wish = wish.clone();
+            let slice = self.write(move |ledger| reservation::cancel_slice(ledger, &wish, from)).await?;
+            touched.add(slice.touched);
+            next = slice.next;
+        }
+        Ok(touched)
     }
 
     async fn extend_reservation(&self, wish: Extend) -> Result<Touched, StoreError> {
-        Err(Refusal::UnknownReservation(wish.of.id).into())
+        let mut touched = Touched::default();
+        let mut next = Some(0);
+        while let Some(from) = next {
+            let wish = wish.clone();
+            let slice = self.write(move |ledger| reservation::extend_slice(ledger, &wish, from)).await?;
+            touched.add(slice.touched);
+            next = slice.next;
+        }
+        Ok(touched)
     }
 
-    async fn recipients(&self, _: RecipientPage) -> Result<Vec<RecipientInfo>, StoreError> {
-        Ok(Vec::new())
+    async fn recipients(&self, page: RecipientPage) -> Result<Vec<RecipientInfo>, StoreError> {
+        self.readers.ask(move |db| Ok(recipient::list(db, &page)?)).await
     }
 
     async fn erase_recipient(&self, id: RecipientId) -> Result<(), StoreError> {
-        Err(Refusal::UnknownRecipient(id).into())
+        self.write(move |ledger| recipient::erase(&ledger.db, id)).await
     }
 
-    async fn erase_recipients_of(&self, _: Reference) -> Result<u64, StoreError> {
-        Ok(0)
+    async fn erase_recipients_of(&self, reference: Reference) -> Result<u64, StoreError> {
+        self.write(move |ledger| Ok(recipient::erase_of(&ledger.db, &reference)?)).await
     }
 
-    async fn forget_recipients(&self, _: Timestamp) -> Result<u64, StoreError> {
-        Ok(0)
+    async fn forget_recipients(&self, left_before: Timestamp) -> Result<u64, StoreError> {
+        let any = self.readers.ask(move |db| Ok(recipient::any_to_forget(db, left_before)?)).await?;
+        if any { self.write(move |ledger| Ok(recipient::forget(&ledger.db, left_before)?)).await } else { Ok(0) }
     }
 
     async fn open(&self, wish: Opening) -> Result<Opened, StoreError> {
@@ -202,24 +254,24 @@ impl Store for SqliteStore {
         self.readers.ask(move |db| Ok(count::counts(db, tags, now)?)).await
     }
 
-    async fn pools(&self, _: PoolPage) -> Result<Vec<(Tag, StateCounts)>, StoreError> {
-        Ok(Vec::new())
+    async fn pools(&self, page: PoolPage) -> Result<Vec<(Tag, StateCounts)>, StoreError> {
+        self.readers.ask(move |db| Ok(count::page(db, &page)?)).await
     }
 
-    async fn passports(&self, _: PassportFilter, _: PassportPage) -> Result<Page<ListedPassport>, StoreError> {
-        Ok(Page { items: Vec::new(), next: None })
+    async fn passports(&self, filter: PassportFilter, page: PassportPage) -> Result<Page<ListedPassport>, StoreError> {
+        self.readers.ask(move |db| Ok(list::page(db, &filter, page)?)).await
     }
 
-    async fn passport(&self, _: passpool_core::PassportId, _: Timestamp) -> Result<Option<PassportNow>, StoreError> {
-        Ok(None)
+    async fn passport(&self, id: PassportId, now: Timestamp) -> Result<Option<PassportNow>, StoreError> {
+        self.readers.ask(move |db| Ok(list::one(db, id, now)?)).await
     }
 
     async fn edit_passport(&self, wish: EditPassport) -> Result<Version, StoreError> {
-        Err(Refusal::UnknownPassport(wish.passport).into())
+        self.write(move |ledger| edit::edit(ledger, &wish)).await
     }
 
-    async fn events(&self, _: EventFilter, _: EventPage) -> Result<Page<JournalRow>, StoreError> {
-        Ok(Page { items: Vec::new(), next: None })
+    async fn events(&self, filter: EventFilter, page: EventPage) -> Result<Page<JournalRow>, StoreError> {
+        self.readers.ask(move |db| Ok(history::events(db, &filter, page)?)).await
     }
 
     async fn create(&self, wish: Create) -> Result<u64, StoreError> {

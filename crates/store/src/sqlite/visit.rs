@@ -1,7 +1,7 @@
 //! Visits: which visitor of a kiosk has which passport, and which wallet has one.
 
 use passpool_core::{KioskId, KioskVisitor, Refusal, State, Timestamp, WalletAddress};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::passport::PassportRow;
 use crate::{AddressDigest, Fault, StoreError};
@@ -16,6 +16,25 @@ pub(super) fn write(
 ) -> Result<(), Fault> {
     let sql = "INSERT INTO visit (passport, kiosk, visitor, address) VALUES (?, ?, ?, ?)";
     db.prepare_cached(sql)?.execute(params![seq, kiosk.0, visitor.to_bytes(), address.as_bytes()])?;
+    Ok(())
+}
+
+/// Who was given this passport, if a kiosk gave it: visitor and address as they are kept.
+pub(super) fn by_passport(db: &Connection, seq: u64) -> Result<Option<(Vec<u8>, Option<Vec<u8>>)>, Fault> {
+    let mut statement = db.prepare_cached("SELECT visitor, address FROM visit WHERE passport = ?")?;
+    Ok(statement.query_row([seq], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
+}
+
+/// Writes down again what [`by_passport`] told.
+pub(super) fn write_again(
+    db: &Connection,
+    kiosk: KioskId,
+    visitor: &[u8],
+    address: Option<&[u8]>,
+    seq: u64,
+) -> Result<(), Fault> {
+    let sql = "INSERT INTO visit (passport, kiosk, visitor, address) VALUES (?, ?, ?, ?)";
+    db.prepare_cached(sql)?.execute(params![seq, kiosk.0, visitor, address])?;
     Ok(())
 }
 

@@ -5,14 +5,17 @@ ALTER TABLE reservation ADD COLUMN rule TEXT;
 ALTER TABLE reservation ADD COLUMN tags TEXT;
 ALTER TABLE reservation ADD COLUMN until INTEGER;
 ALTER TABLE reservation ADD COLUMN note TEXT;
+ALTER TABLE reservation ADD COLUMN count INTEGER;
+-- For how many recipients it was made.
+ALTER TABLE reservation ADD COLUMN recipients INTEGER NOT NULL DEFAULT 0;
 
 -- Somebody for whom a passport was reserved. The row can be deleted at any time: nothing depends on it.
 CREATE TABLE recipient (
     -- In the order of their making; those of one reservation in the order of its passports.
     id          BLOB NOT NULL PRIMARY KEY,
-    reservation BLOB NOT NULL REFERENCES reservation (id),
+    reservation BLOB NOT NULL,
     -- The passport's seq.
-    passport    INTEGER NOT NULL REFERENCES passport (seq),
+    passport    INTEGER NOT NULL,
     name        TEXT,
     email       TEXT,
     reference   TEXT,
@@ -54,7 +57,7 @@ CREATE TABLE reset (
 CREATE TABLE reset_passport (
     reset       BLOB NOT NULL REFERENCES reset (id),
     -- The passport's seq.
-    passport    INTEGER NOT NULL REFERENCES passport (seq),
+    passport    INTEGER NOT NULL,
     -- The journal's row about the reset: nothing has happened since if it is the last one.
     changed     INTEGER NOT NULL,
     state       INTEGER NOT NULL,
