@@ -5,13 +5,13 @@
 use std::{
     collections::HashMap,
     sync::{
-        PoisonError, RwLock,
-        atomic::{AtomicBool, Ordering},
+        Mutex, PoisonError, RwLock,
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
 };
 
 use passpool_core::{ApiKeyDigest, Caller, Timestamp};
-use passpool_store::{Store, StoreError};
+use passpool_store::{KeyUse, Store, StoreError};
 
 /// How old an answer may be.
 const GOOD_FOR_MICROS: i64 = 5_000_000;
@@ -20,13 +20,22 @@ const REFRESH_AFTER_MICROS: i64 = 4_000_000;
 /// How many keys are remembered. Far more than a shop has; strangers' keys are not remembered at all.
 const REMEMBERED: usize = 1_024;
 
+/// How exactly it is told when a key was used last: to the minute.
+const USE_MICROS: i64 = 60_000_000;
+
 #[derive(Default)]
-pub(crate) struct Callers(RwLock<HashMap<[u8; 32], Known>>);
+pub(crate) struct Callers {
+    known: RwLock<HashMap<[u8; 32], Known>>,
+    /// Uses that nobody has written down yet.
+    uses: Mutex<Vec<KeyUse>>,
+}
 
 struct Known {
     caller: Caller,
     looked_up: Timestamp,
     being_refreshed: AtomicBool,
+    /// The minute of the last use that was noted.
+    used: AtomicI64,
 }
 
 impl Callers {
@@ -38,10 +47,11 @@ impl Callers {
         now: Timestamp,
     ) -> Result<Option<Caller>, StoreError> {
         if let Some(caller) = self.recall(&key, now) {
+            self.note_use(&key, now);
             return Ok(Some(caller));
         }
         let found = store.caller(key, now).await?;
-        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         match &found {
             None => {
                 known.remove(key.as_bytes());
@@ -50,16 +60,36 @@ impl Callers {
                 if known.len() >= REMEMBERED {
                     known.clear();
                 }
-                let fresh = Known { caller: caller.clone(), looked_up: now, being_refreshed: AtomicBool::new(false) };
+                let used =
+                    known.get(key.as_bytes()).map_or(i64::MIN, |known| known.used.load(Ordering::Relaxed)).into();
+                let fresh =
+                    Known { caller: caller.clone(), looked_up: now, being_refreshed: AtomicBool::new(false), used };
                 known.insert(*key.as_bytes(), fresh);
             }
         }
+        drop(known);
+        self.note_use(&key, now);
         Ok(found)
+    }
+
+    /// The uses that were noted since this was asked last.
+    pub(crate) fn take_uses(&self) -> Vec<KeyUse> {
+        std::mem::take(&mut *self.uses.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn note_use(&self, key: &ApiKeyDigest, now: Timestamp) {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(entry) = known.get(key.as_bytes()) else { return };
+        let minute = now.as_micros().div_euclid(USE_MICROS);
+        if entry.used.load(Ordering::Relaxed) < minute && entry.used.swap(minute, Ordering::Relaxed) < minute {
+            let at = Timestamp::from_micros(minute * USE_MICROS);
+            self.uses.lock().unwrap_or_else(PoisonError::into_inner).push(KeyUse { digest: *key, at });
+        }
     }
 
     /// None if it is not known, is too old, or if it is this caller's turn to look again.
     fn recall(&self, key: &ApiKeyDigest, now: Timestamp) -> Option<Caller> {
-        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         let entry = known.get(key.as_bytes())?;
         let age = now.as_micros() - entry.looked_up.as_micros();
         // A clock that was set back makes ages negative, and those count as too old.

@@ -82,6 +82,9 @@ pub async fn serve(listener: TcpListener, shop: Shop, mut signals: EndSignals) -
     workers.close();
     let closed = async {
         workers.wait().await;
+        if let Err(error) = app.store.keep_key_uses(app.callers.take_uses()).await {
+            tracing::warn!(%error, "when keys were used last could not be written down");
+        }
         app.store.close().await;
     };
     tokio::time::timeout(CLOSE_WITHIN, closed).await.context("the store did not close in time")

@@ -22,6 +22,8 @@ pub struct Shop {
     pub proxies: TrustedProxies,
     /// How long a transfer stays pending at least.
     pub settle_delay: Option<WholeSeconds>,
+    /// How long recipients are kept after the last of their passports has left the shop.
+    pub keep_recipients: WholeSeconds,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
 }

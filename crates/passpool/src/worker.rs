@@ -14,18 +14,34 @@ const EVERY: Duration = Duration::from_millis(500);
 /// Idempotency records are kept for 24 hours at least.
 const KEEP_REPEATS: u64 = 25 * 3_600;
 
+/// How often what is no longer needed is looked for: it is never wanted to the second.
+const FORGET_EVERY: Duration = Duration::from_secs(30);
+
 /// Works until it is told to end.
 pub(crate) fn start(app: &App, workers: &TaskTracker, ending: &CancellationToken) {
-    let (app, ending) = (app.clone(), ending.clone());
-    workers.spawn(async move {
-        let mut ticks = tokio::time::interval(EVERY);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        while ending.run_until_cancelled(ticks.tick()).await.is_some() {
-            if let Err(error) = work(&app).await {
-                tracing::warn!(%error, "the worker could not do its work, and tries again");
-            }
+    let (first, second) = (app.clone(), app.clone());
+    workers.spawn(repeat(EVERY, ending.clone(), move || {
+        let app = first.clone();
+        async move { work(&app).await }
+    }));
+    workers.spawn(repeat(FORGET_EVERY, ending.clone(), move || {
+        let app = second.clone();
+        async move { forget(&app).await }
+    }));
+}
+
+async fn repeat<W: Future<Output = Result<(), StoreError>>>(
+    every: Duration,
+    ending: CancellationToken,
+    work: impl Fn() -> W,
+) {
+    let mut ticks = tokio::time::interval(every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while ending.run_until_cancelled(ticks.tick()).await.is_some() {
+        if let Err(error) = work().await {
+            tracing::warn!(%error, "the worker could not do its work, and tries again");
         }
-    });
+    }
 }
 
 async fn work(app: &App) -> Result<(), StoreError> {
@@ -34,5 +50,18 @@ async fn work(app: &App) -> Result<(), StoreError> {
     app.store.sweep_imports().await?;
     let keep = WholeSeconds::new(KEEP_REPEATS).expect("25 hours are a span");
     while app.store.forget_repeats(app.clock.now().minus(keep)).await? > 0 {}
+    Ok(())
+}
+
+/// Erases what was kept for a while, and writes down which keys were used.
+async fn forget(app: &App) -> Result<(), StoreError> {
+    let uses = app.callers.take_uses();
+    if !uses.is_empty() {
+        app.store.keep_key_uses(uses).await?;
+    }
+    let now = app.clock.now();
+    app.store.forget_keys(now).await?;
+    while app.store.forget_resets(now).await? > 0 {}
+    while app.store.forget_recipients(now.minus(app.keep_recipients)).await? > 0 {}
     Ok(())
 }

@@ -7,7 +7,7 @@ use std::{fs, io, path::Path, process::ExitCode};
 use anyhow::Context;
 use passpool_core::{
     Actor, ApiKey, Code, HandOutSeed, Kept, LinkBase, NewPassport, PassportId, ReservationId, Reserve, Right, Rule,
-    Secret, Selector, Shortage, Tag, Tags, UserName,
+    Secret, Selector, Shortage, Tag, Tags, UserName, WholeSeconds,
 };
 use passpool_store::{
     Create, Fault, ImportTerms, Intent, LinkSettings, NewKey, NewUser, OpenError, ProfileOf, Store, sqlite,
@@ -67,8 +67,19 @@ impl DemoCommand {
         around.hand_over();
         let (clock, entropy) = (around.clock.clone(), around.entropy.clone());
         let (tag_rule, proxies) = (Rule::default(), TrustedProxies::default());
-        let shop =
-            Shop { store, secret, links, public_url: base, tag_rule, proxies, settle_delay: None, clock, entropy };
+        let keep_recipients = WholeSeconds::new(400 * 24 * 3_600).expect("400 days are a span");
+        let shop = Shop {
+            store,
+            secret,
+            links,
+            public_url: base,
+            tag_rule,
+            proxies,
+            settle_delay: None,
+            keep_recipients,
+            clock,
+            entropy,
+        };
         serve(listener, shop, signals).await?;
         Ok(ExitCode::SUCCESS)
     }

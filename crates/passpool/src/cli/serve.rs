@@ -39,6 +39,9 @@ pub(super) struct ServeCommand {
     /// How long a transfer stays pending before it is settled: 0, or a span below 15m, after which transfers fail
     #[arg(long, value_name = "SPAN", default_value = "0", value_parser = SettleDelay::parse)]
     settle_delay: SettleDelay,
+    /// How long recipients are kept after the last of their passports has left the shop
+    #[arg(long, value_name = "SPAN", default_value = "400d", value_parser = parse_span)]
+    keep_recipients: WholeSeconds,
     #[command(flatten)]
     logs: LogFlags,
 }
@@ -83,9 +86,10 @@ impl ServeCommand {
         around.hand_over();
         let (clock, entropy) = (around.clock.clone(), around.entropy.clone());
         let (tag_rule, proxies, settle_delay) = (self.tag_rule, self.trusted_proxy.into(), self.settle_delay.0);
+        let keep_recipients = self.keep_recipients;
         serve(
             listener,
-            Shop { store, secret, links, public_url, tag_rule, proxies, settle_delay, clock, entropy },
+            Shop { store, secret, links, public_url, tag_rule, proxies, settle_delay, keep_recipients, clock, entropy },
             signals,
         )
         .await?;

@@ -69,6 +69,7 @@ impl Door {
             links,
             tag_rule: Rule::default(),
             settle_delay: None,
+            keep_recipients: passpool_core::WholeSeconds::new(1).unwrap(),
             proxies: TrustedProxies::default(),
             clock: clock.clone(),
             entropy: Arc::new(SystemEntropy),

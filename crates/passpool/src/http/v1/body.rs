@@ -7,9 +7,8 @@ use axum::{
     extract::{FromRequest, Request, rejection::BytesRejection},
     http::{HeaderMap, StatusCode, header},
 };
-use serde::{
-    Deserialize,
-    de::{DeserializeOwned, DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor},
+use serde::de::{
+    DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor,
 };
 use serde_json::error::Category;
 use serde_path_to_error::{Path, Segment, Track};
@@ -201,11 +200,6 @@ impl<'de> Visitor<'de> for Shallow {
         }
         Ok(())
     }
-}
-
-/// A field that may be left out, be null, or have a value, where null is not the same as nothing.
-pub(super) fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
-    T::deserialize(deserializer).map(Some).map_err(D::Error::custom)
 }
 
 #[cfg(test)]

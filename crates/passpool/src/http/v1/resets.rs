@@ -176,6 +176,7 @@ async fn page_of(
     let passports = found.iter().map(PreviewedPassport::of).collect();
     let uri = Uri::try_from(format!("/v1/resets/previews/{id}?limit={limit}")).expect("an id is a path");
     let shown = PreviewShown { preview: id.to_string(), count, passports, next: next.clone() };
+    let shown = ResetAnswer::Preview(shown);
     Ok(page::with_next(reply::json(StatusCode::OK, &shown), &uri, next.as_deref()))
 }
 

@@ -26,7 +26,6 @@ pub(in crate::http::v1) struct MadeReservation<'a> {
 /// One of the links of a reservation: in the format `link` an id, a link and perhaps a recipient.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ReservedLink)]
-#[expect(dead_code, reason = "it describes what is written by the formats")]
 pub(in crate::http::v1) struct LinkShown {
     #[schema(required = false)]
     passport_id: u64,
