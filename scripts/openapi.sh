@@ -24,7 +24,7 @@ run create --count 20000 --tag vip
 run create --count 50 --tag fifty
 key=$(run user key admin)
 mkfifo told
-run serve --listen 127.0.0.1:0 --network testnet 2>told &
+"$passpool" serve --database sqlite:shop.db --listen 127.0.0.1:0 --network testnet 2>told &
 server=$!
 exec 3<told
 address=

@@ -61,6 +61,14 @@ fn document(openapi: OpenApi, title: &str, description: &str) -> Value {
     document["components"]["securitySchemes"] =
         json!({ "key": { "type": "apiKey", "in": "header", "name": "x-api-key" } });
     document["security"] = json!([{ "key": [] }]);
+    for operation in operations(&mut document) {
+        for answer in operation["responses"].as_object_mut().into_iter().flat_map(Map::values_mut) {
+            // Each has to be described, also where its schema tells everything.
+            if answer.get("description").is_none_or(|description| description == "") {
+                answer["description"] = json!("It was done, and this is what came of it");
+            }
+        }
+    }
     document
 }
 

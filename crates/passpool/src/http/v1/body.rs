@@ -10,7 +10,6 @@ use axum::{
 use serde::de::{
     DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor,
 };
-use serde_json::error::Category;
 use serde_path_to_error::{Path, Segment, Track};
 
 use crate::{
@@ -75,13 +74,11 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
 }
 
 fn wrong(body: &[u8], pointer: &str, error: &serde_json::Error) -> Problem {
-    match error.classify() {
-        Category::Data => match serde_json::from_slice::<IgnoredAny>(body) {
-            // What is wrong comes before what is malformed, and it is malformed all the same.
-            Err(error) => malformed(&error),
-            Ok(_) => Problem::Invalid(vec![Flaw::body(pointer, without_place(error))]),
-        },
-        Category::Io | Category::Syntax | Category::Eof => malformed(error),
+    // What is wrong may come before what is malformed, and then it is malformed all the same. The other way round the
+    // reader takes a number where it wants a word for a syntax error, and it is none.
+    match serde_json::from_slice::<IgnoredAny>(body) {
+        Err(error) => malformed(&error),
+        Ok(_) => Problem::Invalid(vec![Flaw::body(pointer, without_place(error))]),
     }
 }
 

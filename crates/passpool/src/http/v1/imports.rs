@@ -51,7 +51,7 @@ pub(super) struct ImportQuery {
 /// tags are one cell with commas between them; NDJSON has an object a line. The answer names a job to watch.
 #[utoipa::path(post, path = "/v1/passports/import", operation_id = "importPassports", tag = "passports",
     params(ImportQuery),
-    request_body(content((String = "text/csv"), (String = "application/x-ndjson"))),
+    request_body(content((Value = "text/csv"), (Value = "application/x-ndjson"))),
     responses((status = 202, description = "It runs", body = ImportState, headers(("Location" = String)))))]
 pub(super) async fn import(
     State(app): State<App>,
@@ -72,12 +72,10 @@ pub(super) async fn import(
     let filling = Filling { store: app.store.clone(), codes, terms, entropy: app.entropy.clone() };
     let watched = app.imports.begin(&*app.entropy);
     let job = watched.clone();
-    let added: Vec<Tag> = tags.iter().cloned().collect();
+    let rows = rows(format, body, tags.iter().cloned().collect(), query.printed, job.clone());
+    let rows = rows.map_err(|bad| Problem::BadLine { line: bad.line, detail: bad.to_string() })?;
     tokio::spawn(async move {
-        let end = match rows(format, body, added, query.printed, job.clone()) {
-            Ok(rows) => filling.fill(rows).await,
-            Err(bad) => Err(bad.into()),
-        };
+        let end = filling.fill(rows).await;
         if let Err(FillError::Store(StoreError::Fault(fault))) = &end {
             tracing::error!(%fault, "an import failed");
         }

@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderValue, StatusCode, Uri, header, request::Parts},
     response::Response,
 };
-use passpool_core::{Content, PassportId, Reference, Rule, Selector, StateName};
+use passpool_core::{Content, PassportId, Reference, Refusal, Rule, Selector, StateName};
 use passpool_store::{EditPassport, PassportFilter, PassportPage, Version};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -131,7 +131,7 @@ pub(super) async fn change(
     State(app): State<App>,
     by: May<CertCreate>,
     At(passport): At<PassportId>,
-    IfMatch(if_version): IfMatch,
+    seen: IfMatch,
     Json(body): Json<PassportChange>,
 ) -> Result<Response, Problem> {
     if body.tags.is_none() && body.content.is_none() {
@@ -140,6 +140,12 @@ pub(super) async fn change(
     let tags = body.tags.as_deref().map(|given| tags("/tags", given)).transpose()?;
     let content = body.content.map(|content| Content::parse(content.get())).transpose();
     let content = content.map_err(|wrong| Problem::field("/content", wrong))?;
+    let if_version = match seen {
+        IfMatch::Whichever => None,
+        IfMatch::Version(version) => Some(version),
+        // What is no tag of ours is the tag of no passport.
+        IfMatch::None => return Err(Refusal::Changed.into()),
+    };
     let wish = EditPassport { passport, if_version, tags, content, by: by.actor(), now: app.clock.now() };
     let version = app.store.edit_passport(wish).await?;
     Ok(with_tag(version, reply::json(StatusCode::OK, &Changed { passport_id: passport.get() })))
@@ -151,8 +157,12 @@ fn with_tag(version: Version, mut answer: Response) -> Response {
     answer
 }
 
-/// Which version a caller has seen: none for whichever there is. It has to be said.
-pub(super) struct IfMatch(Option<Version>);
+/// Which version a caller has seen. It has to be said.
+pub(super) enum IfMatch {
+    Whichever,
+    Version(Version),
+    None,
+}
 
 impl FromRequestParts<App> for IfMatch {
     type Rejection = Problem;
@@ -163,10 +173,9 @@ impl FromRequestParts<App> for IfMatch {
             sent.ok_or_else(|| Problem::header("If-Match", "it is missing: name the ETag that was seen, or *"))?;
         let sent = sent.to_str().unwrap_or_default().trim();
         if sent == "*" {
-            return Ok(Self(None));
+            return Ok(Self::Whichever);
         }
         let tag = sent.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-        // What is no tag of ours is the tag of no passport.
-        tag.and_then(|tag| tag.parse().ok()).map(Some).map(Self).ok_or_else(|| passpool_core::Refusal::Changed.into())
+        Ok(tag.and_then(|tag| tag.parse().ok()).map_or(Self::None, Self::Version))
     }
 }

@@ -37,9 +37,7 @@ const IDS_AT_MOST: usize = 10_000;
 pub(super) struct NewReset {
     #[schema(min_items = 1, max_items = 32)]
     tags: Option<Vec<String>>,
-    #[serde(default)]
-    #[schema(value_type = Option<RuleWord>)]
-    tag_rule: RuleWord,
+    tag_rule: Option<RuleWord>,
     /// `reserved` or `scanned` alone.
     state: Option<HeldWord>,
     /// Only those that were handed out more than so many seconds ago.
@@ -215,7 +213,7 @@ impl NewReset {
 
     fn matching(self, app: &App) -> Result<Matching, Problem> {
         let mut flaws = Vec::new();
-        let selector = self.tags.as_deref().and_then(|tags| selector(tags, self.tag_rule, &mut flaws));
+        let selector = self.tags.as_deref().and_then(|tags| selector(tags, self.tag_rule.unwrap_or_default(), &mut flaws));
         let mut wrong = |pointer: &str, wrong: String| flaws.push(Flaw::body(pointer, wrong));
         let older_than = self.older_than.map(|span| WholeSeconds::new(span.into())).transpose();
         let older_than = older_than.map_err(|error| wrong("/older_than", error.to_string())).unwrap_or_default();

@@ -28,14 +28,10 @@ use crate::{
 pub(in crate::http::v1) struct NewReservation {
     #[schema(min_items = 1, max_items = 32)]
     tags: Vec<String>,
-    #[serde(default)]
-    #[schema(value_type = Option<RuleWord>)]
-    tag_rule: RuleWord,
+    tag_rule: Option<RuleWord>,
     #[schema(minimum = 1, maximum = 100_000)]
     count: u32,
-    #[serde(default)]
-    #[schema(value_type = Option<ShortageWord>)]
-    shortage: ShortageWord,
+    shortage: Option<ShortageWord>,
     /// For whom the passports are, in their order: as many as `count`.
     #[schema(min_items = 1, max_items = 100_000)]
     recipients: Option<Vec<NewRecipient>>,
@@ -44,9 +40,7 @@ pub(in crate::http::v1) struct NewReservation {
     expires_in: Option<u32>,
     #[schema(min_length = 1, max_length = 2000)]
     note: Option<String>,
-    #[serde(default)]
-    #[schema(value_type = Option<Format>)]
-    format: Format,
+    format: Option<Format>,
 }
 
 /// What becomes of a call that asks for more than there is: `refuse` takes none, `partial` what there is.
@@ -73,7 +67,7 @@ pub(in crate::http::v1) struct NewRecipient {
 
 impl NewReservation {
     pub(in crate::http::v1) fn format(&self) -> HandoutFormat {
-        self.format.into()
+        self.format.unwrap_or_default().into()
     }
 
     /// The same as a wish to the store. Everything that is wrong with it is told at once.
@@ -86,7 +80,8 @@ impl NewReservation {
     ) -> Result<Reserve, Problem> {
         let mut flaws = Vec::new();
         let parameters = self.parameters();
-        let selector = selector(&self.tags, self.tag_rule, &mut flaws);
+        let with_content = self.format() == HandoutFormat::Content;
+        let selector = selector(&self.tags, self.tag_rule.unwrap_or_default(), &mut flaws);
         if !(1..=Reserve::MAX_COUNT).contains(&self.count) {
             let wrong = format!("it must be from 1 to {}, not {}", Reserve::MAX_COUNT, self.count);
             flaws.push(Flaw::body("/count", wrong));
@@ -103,7 +98,7 @@ impl NewReservation {
         Ok(Reserve {
             selector,
             count: self.count,
-            shortage: match self.shortage {
+            shortage: match self.shortage.unwrap_or_default() {
                 ShortageWord::Refuse => Shortage::Refuse,
                 ShortageWord::Partial => Shortage::Partial,
             },
@@ -112,7 +107,7 @@ impl NewReservation {
             until: expires_in.map(|span| now.plus(span)),
             keep: Some(Kept { id, repeat, note, recipients }),
             seed: HandOutSeed::new(random(&*app.entropy)),
-            with_content: HandoutFormat::from(self.format) == HandoutFormat::Content,
+            with_content,
         })
     }
 
@@ -124,11 +119,11 @@ impl NewReservation {
         let numbers = [tags.len().to_string(), self.count.to_string(), written(self.expires_in)];
         let recipients = self.recipients.as_deref();
         let how_many = written(recipients.map(<[_]>::len));
-        let shortage = match self.shortage {
+        let shortage = match self.shortage.unwrap_or_default() {
             ShortageWord::Refuse => "refuse",
             ShortageWord::Partial => "partial",
         };
-        let words = [self.tag_rule.as_str(), shortage, HandoutFormat::from(self.format).as_str(), &how_many];
+        let words = [self.tag_rule.unwrap_or_default().as_str(), shortage, self.format().as_str(), &how_many];
         let of_recipient =
             |one: &NewRecipient| [mark(one.name.as_ref()), mark(one.email.as_ref()), mark(one.reference.as_ref())];
         let recipients: Vec<String> = recipients.unwrap_or_default().iter().flat_map(of_recipient).collect();
