@@ -79,7 +79,7 @@ pub(super) fn list(db: &Connection, page: &RecipientPage) -> Result<Vec<Recipien
     let sql = concat!(
         "SELECT ",
         columns!(),
-        ", reservation, passport.id, left_at FROM recipient JOIN passport ON seq = passport \
+        ", recipient.reservation, passport.id, left_at FROM recipient JOIN passport ON seq = passport \
          WHERE recipient.id > ?1 ORDER BY recipient.id LIMIT ?2"
     );
     // One person has few passports, so sorting them is cheap; the plus keeps SQLite from walking everybody instead.

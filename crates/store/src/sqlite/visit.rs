@@ -19,8 +19,11 @@ pub(super) fn write(
     Ok(())
 }
 
-/// Who was given this passport, if a kiosk gave it: visitor and address as they are kept.
-pub(super) fn by_passport(db: &Connection, seq: u64) -> Result<Option<(Vec<u8>, Option<Vec<u8>>)>, Fault> {
+/// Visitor and address as they are kept.
+pub(super) type Visited = (Vec<u8>, Option<Vec<u8>>);
+
+/// Who was given this passport, if a kiosk gave it.
+pub(super) fn by_passport(db: &Connection, seq: u64) -> Result<Option<Visited>, Fault> {
     let mut statement = db.prepare_cached("SELECT visitor, address FROM visit WHERE passport = ?")?;
     Ok(statement.query_row([seq], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
 }

@@ -1,11 +1,17 @@
 //! What a store promises: each story is told once and runs on every backend.
 
+mod accounts;
+mod events;
 mod holds;
 mod imports;
 mod kiosks;
 mod links;
+mod passports;
+mod recipients;
 mod repeats;
+mod reservations;
 mod reserving;
+mod resets;
 mod resetting;
 mod shop;
 mod transfers;
@@ -86,4 +92,40 @@ contract! {
     users::a_key_opens_until_it_is_renewed_or_its_user_removed,
     users::the_last_admin_stays,
     users::link_settings_are_kept,
+    reservations::each_recipient_gets_a_passport_in_order,
+    reservations::a_partial_answer_leaves_out_the_last_recipients,
+    reservations::a_repeat_names_the_same_recipients,
+    reservations::four_want_fifty_of_120,
+    reservations::reservations_are_listed_the_newest_first,
+    reservations::links_are_shown_page_by_page_and_each_is_told,
+    reservations::somebody_elses_link_is_not_shown,
+    reservations::a_cancel_gives_back_what_nobody_has_claimed,
+    reservations::an_extension_moves_the_end,
+    resets::a_thousand_previewed_reset_and_undone,
+    resets::all_that_a_reset_took_comes_back,
+    resets::a_hold_that_ended_meanwhile_stays_ended,
+    resets::a_look_at_a_link_is_no_change,
+    resets::a_reset_means_every_condition,
+    resets::a_recovered_passport_is_reset_by_its_name_and_the_undo_takes_it_back,
+    resets::a_preview_is_read_page_by_page_and_forgotten,
+    resets::what_a_reset_took_is_kept_for_a_day,
+    resets::an_undo_takes_passports_out_of_the_pool_again,
+    passports::a_list_is_of_what_matches,
+    passports::a_list_is_stable_while_passports_are_made,
+    passports::a_list_of_changes_misses_nothing,
+    passports::a_list_is_of_one_persons_passports,
+    passports::one_passport_is_shown_whole,
+    passports::tags_move_with_the_counts_and_the_pool,
+    passports::a_change_names_the_version_that_was_seen,
+    passports::pools_are_listed_by_name,
+    recipients::recipients_are_listed_and_erased,
+    recipients::recipients_are_forgotten_when_their_last_passport_has_left_for_long,
+    recipients::no_name_is_left_in_the_file,
+    events::events_are_read_by_what_they_are_about,
+    events::whoever_reads_on_misses_nothing_of_an_import,
+    accounts::users_share_a_profile,
+    accounts::the_last_admin_keeps_the_right,
+    accounts::an_old_key_is_good_for_a_while,
+    accounts::a_user_has_several_keys,
+    accounts::the_last_use_of_a_key_is_known_to_the_minute,
 }

@@ -9,8 +9,9 @@ use std::{
 };
 
 use passpool_core::{
-    Actor, Code, Content, HandOutSeed, NewPassport, PassportId, Refusal, Reservation, Reserve, Rule, Secret, Selector,
-    Shortage, Tag, Tags, Timestamp,
+    Actor, Code, Content, HandOutSeed, Kept, NewPassport, NewRecipients, PassportId, Personal, Recipient, RecipientId,
+    Recipients, Reference, Refusal, Reservation, ReservationId, Reserve, Rule, Secret, Selector, Shortage, Tag, Tags,
+    Timestamp,
 };
 use passpool_store::{
     Create, ImportTerms, Intent, Matching, PoolCounts, Reset, ResetScope, StateCounts, Store, StoreError, TagFilter,
@@ -76,6 +77,25 @@ impl Shop {
 
     pub(crate) async fn reserve_as(&self, wish: Reserve) -> Result<Reservation, Refusal> {
         self.store().reserve(wish).await.map_err(refusal)
+    }
+
+    /// A wish that is kept under a name, for these recipients if there are any.
+    pub(crate) fn kept(&self, tags: &str, count: u32, references: &[&str]) -> Reserve {
+        let wish = self.wish(tags, count);
+        let random = self.random();
+        let first = RecipientId::new(at(0), random);
+        let recipients = references.iter().map(|reference| referred(reference)).collect();
+        let recipients = Recipients::new(recipients).ok().map(|recipients| NewRecipients { first, recipients });
+        let kept = Kept { recipients, ..Kept::new(ReservationId::new(at(0), random), None) };
+        Reserve { keep: Some(kept), ..wish }
+    }
+
+    /// Ten bytes that no other call of a story gets.
+    pub(crate) fn random(&self) -> [u8; 10] {
+        let number = self.wishes.fetch_add(1, Ordering::Relaxed);
+        let mut random = [0; 10];
+        random[..8].copy_from_slice(&number.to_be_bytes());
+        random
     }
 
     pub(crate) async fn reset(&self, scope: ResetScope, now: Timestamp) -> Result<u64, Refusal> {
@@ -144,6 +164,12 @@ pub(crate) fn passport(number: u64, tags: &str) -> NewPassport {
 
 pub(crate) fn ids(reservation: &Reservation) -> Vec<u64> {
     reservation.handed_out.iter().map(|handed| handed.passport.get()).collect()
+}
+
+/// Somebody of whom the brand knows this.
+pub(crate) fn referred(reference: &str) -> Recipient {
+    let name = Personal::name(&format!("Somebody {reference}")).unwrap();
+    Recipient::new(Some(name), None, Some(Reference::parse(reference).unwrap())).unwrap()
 }
 
 /// All that match, of every age, in both states.
