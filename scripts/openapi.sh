@@ -42,6 +42,9 @@ printf '\n-- Schemathesis\n'
 "$python/st" --config-file "$tests/schemathesis.toml" run "$address/openapi.json" --header "x-api-key: $key" \
   --checks all --max-examples "$examples" --seed 1 --no-color --warnings off
 
+# Had the key died on the way, all that came after would have been refused, and nothing tested.
+curl --fail --silent --show-error --output pools.json --header "x-api-key: $key" "$address/v1/pools?limit=1"
+
 kill "$server"
 wait "$server"
 server=

@@ -3,6 +3,7 @@
 mod check;
 mod create;
 mod demo;
+mod erase;
 mod export;
 mod import;
 mod kiosk;
@@ -63,6 +64,7 @@ enum Command {
     Import(import::ImportCommand),
     Export(export::ExportCommand),
     Reserve(reserve::ReserveCommand),
+    Erase(erase::EraseCommand),
     Reset(reset::ResetCommand),
     Pool(pool::PoolCommand),
     #[command(subcommand)]
@@ -117,6 +119,7 @@ impl Command {
             Self::Import(command) => command.run(around).await,
             Self::Export(command) => command.run(around).await,
             Self::Reserve(command) => command.run(around).await,
+            Self::Erase(command) => command.run(around).await,
             Self::Reset(command) => command.run(around).await,
             Self::Pool(command) => command.run(around).await,
             Self::Kiosk(command) => command.run(around).await,

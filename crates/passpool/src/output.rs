@@ -33,6 +33,11 @@ impl Output {
         writeln!(self.data, "{text}")
     }
 
+    /// Writes data that has lines of its own.
+    pub fn text(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.data.write_all(bytes)
+    }
+
     /// Writes one line of compact JSON.
     pub fn json(&mut self, value: &impl Serialize) -> io::Result<()> {
         serde_json::to_writer(&mut self.data, value)?;

@@ -1,10 +1,17 @@
 //! `reserve`: passports for somebody, by the command line.
 
-use std::process::ExitCode;
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
+use anyhow::Context;
+use indicatif::ProgressBar;
 use passpool_core::{
-    Actor, HandOutSeed, IdempotencyKey, Kept, LinkBase, Network, ParameterDigest, Refusal, Repeat, ReservationId,
-    Reserve, Rule, Selector, Shortage, Tag, WholeSeconds,
+    Actor, HandOutSeed, IdempotencyKey, Kept, LinkBase, Network, NewRecipients, Note, ParameterDigest, Personal,
+    RecipientId, Recipients, Reference, Refusal, Repeat, ReservationId, Reserve, Rule, Selector, Shortage, Tag,
+    WholeSeconds,
 };
 use passpool_store::{Intent, LinkSettings, Store, StoreError};
 use serde::Serialize;
@@ -12,7 +19,10 @@ use serde::Serialize;
 use super::{Passports, Surroundings, misused, span::parse_span};
 use crate::{
     clock::random,
+    exchange::read_recipients,
     handout::{Handout, HandoutEntry, HandoutFormat},
+    handout_table::write_table,
+    output::is_watched,
 };
 
 /// Where links lead until a server has said otherwise.
@@ -30,9 +40,15 @@ pub(super) struct ReserveCommand {
     /// How many
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=i64::from(Reserve::MAX_COUNT)))]
     count: u32,
-    /// What is printed for each
+    /// What is printed for each; csv is a table with the recipients, for a spreadsheet
     #[arg(long, value_name = "FORMAT", default_value = "link")]
-    format: HandoutFormat,
+    format: PrintedFormat,
+    /// A CSV file with the columns name, email and reference: a passport for each line, in their order
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["count", "partial"])]
+    recipients: Option<PathBuf>,
+    /// What is written to the reservation
+    #[arg(long, value_name = "TEXT", value_parser = Note::parse)]
+    note: Option<Note>,
     /// When the reservation ends by itself: seconds, or a number with s, m, h, d or w behind it
     #[arg(long, value_name = "SPAN", value_parser = parse_span)]
     expires_in: Option<WholeSeconds>,
@@ -53,6 +69,25 @@ pub(super) struct ReserveCommand {
     json: bool,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[value(rename_all = "camelCase")]
+enum PrintedFormat {
+    Link,
+    LinkObject,
+    Content,
+    Csv,
+}
+
+impl PrintedFormat {
+    const fn handout(self) -> HandoutFormat {
+        match self {
+            Self::Link | Self::Csv => HandoutFormat::Link,
+            Self::LinkObject => HandoutFormat::LinkObject,
+            Self::Content => HandoutFormat::Content,
+        }
+    }
+}
+
 /// A reservation as JSON.
 #[derive(Serialize)]
 struct Printed<'a> {
@@ -62,18 +97,32 @@ struct Printed<'a> {
 }
 
 impl ReserveCommand {
-    pub(super) async fn run(self, around: &mut Surroundings<'_>) -> anyhow::Result<ExitCode> {
+    pub(super) async fn run(mut self, around: &mut Surroundings<'_>) -> anyhow::Result<ExitCode> {
         let selector = Selector::parse(self.tags.iter().map(String::as_str), self.rule)
             .map_err(|error| misused(format!("--tags: {error}")))?;
+        let recipients = self.recipients.as_deref().map(read).transpose()?;
+        if let Some(recipients) = &recipients {
+            self.count = u32::try_from(recipients.as_slice().len()).expect("there is a limit on them");
+        }
         let (store, secret) = around.open_with_secret(Intent::Write)?;
         let links = self.link_settings(&*store, around).await?;
-        let wish = self.wish(selector, around);
+        let wish = self.wish(selector, recipients, around);
         let reservation = store.reserve(wish).await.map_err(|error| self.explain(error))?;
         let id = reservation.id;
-        let handouts = reservation.handed_out.into_iter().map(|handed| Handout::new(&handed, &secret, &links));
+        let progress = if is_watched() { ProgressBar::new(self.count.into()) } else { ProgressBar::hidden() };
+        let handed_out = progress.wrap_iter(reservation.handed_out.iter());
+        let handouts = handed_out.map(|handed| Handout::new(handed, &secret, &links));
         let handouts = handouts.collect::<Result<Vec<_>, _>>()?;
+        progress.finish_and_clear();
         if handouts.len() < self.count as usize {
             around.output.message(format_args!("Reserved {} of {}.", handouts.len(), Passports(self.count.into())));
+        }
+        if self.format == PrintedFormat::Csv && !self.json {
+            let recipients = reservation.handed_out.iter().map(|handed| handed.recipient.as_ref());
+            let mut table = Vec::new();
+            write_table(&mut table, true, handouts.iter().zip(recipients))?;
+            around.output.text(&table)?;
+            return Ok(ExitCode::SUCCESS);
         }
         self.print(id, &handouts, around)?;
         Ok(ExitCode::SUCCESS)
@@ -93,12 +142,15 @@ impl ReserveCommand {
         Ok(LinkSettings { base, network: self.network.clone().or(kept_network) })
     }
 
-    fn wish(&self, selector: Selector, around: &Surroundings<'_>) -> Reserve {
+    fn wish(&self, selector: Selector, recipients: Option<Recipients>, around: &Surroundings<'_>) -> Reserve {
         let now = around.now();
-        let repeat = self
-            .idempotency_key
-            .as_ref()
-            .map(|key| Repeat { record: key.digest("cli", "/reserve"), parameters: self.parameters(&selector) });
+        let repeat = self.idempotency_key.as_ref().map(|key| Repeat {
+            record: key.digest("cli", "/reserve"),
+            parameters: self.parameters(&selector, recipients.as_ref()),
+        });
+        let recipients = recipients
+            .map(|recipients| NewRecipients { first: RecipientId::new(now, random(&*around.entropy)), recipients });
+        let id = ReservationId::new(now, random(&*around.entropy));
         Reserve {
             selector,
             count: self.count,
@@ -106,14 +158,14 @@ impl ReserveCommand {
             by: Actor::CommandLine,
             now,
             until: self.expires_in.map(|span| now.plus(span)),
-            keep: Some(Kept::new(ReservationId::new(now, random(&*around.entropy)), repeat)),
+            keep: Some(Kept { id, repeat, note: self.note.clone(), recipients }),
             seed: HandOutSeed::new(random(&*around.entropy)),
-            with_content: self.format == HandoutFormat::Content,
+            with_content: self.format == PrintedFormat::Content,
         }
     }
 
     /// All that makes one call different from another under the same key. A selector's tags are sorted.
-    fn parameters(&self, selector: &Selector) -> ParameterDigest {
+    fn parameters(&self, selector: &Selector, recipients: Option<&Recipients>) -> ParameterDigest {
         let tags = selector.tags().iter().map(Tag::as_str).collect::<Vec<_>>().join(",");
         let expires_in = self.expires_in.map(|span| span.get().to_string()).unwrap_or_default();
         let shortage = match self.shortage() {
@@ -121,7 +173,14 @@ impl ReserveCommand {
             Shortage::Partial => "partial",
         };
         let count = self.count.to_string();
-        ParameterDigest::of([&*tags, selector.rule().as_str(), &count, &expires_in, shortage, self.format.as_str()])
+        let fixed = [&*tags, selector.rule().as_str(), &count, &expires_in, shortage, self.format.handout().as_str()];
+        let note = self.note.iter().map(Note::reveal);
+        let people = recipients.map(Recipients::as_slice).unwrap_or_default().iter();
+        let people = people.flat_map(|one| {
+            let reference = one.reference().map_or("", Reference::as_str);
+            [one.name().map_or("", Personal::reveal), one.email().map_or("", Personal::reveal), reference]
+        });
+        ParameterDigest::of(fixed.into_iter().chain(note).chain(people))
     }
 
     fn shortage(&self) -> Shortage {
@@ -145,7 +204,7 @@ impl ReserveCommand {
         around: &mut Surroundings<'_>,
     ) -> anyhow::Result<()> {
         if self.json {
-            let links = handouts.iter().map(|handout| handout.entry(self.format)).collect();
+            let links = handouts.iter().map(|handout| handout.entry(self.format.handout())).collect();
             return Ok(around.output.json(&Printed {
                 id: id.map(|id| id.to_string()),
                 count: handouts.len(),
@@ -154,11 +213,16 @@ impl ReserveCommand {
         }
         for handout in handouts {
             match self.format {
-                HandoutFormat::Link => around.output.line(&handout.link)?,
-                HandoutFormat::LinkObject => around.output.json(&handout.link_object())?,
-                HandoutFormat::Content => around.output.line(handout.content())?,
+                PrintedFormat::Link | PrintedFormat::Csv => around.output.line(&handout.link)?,
+                PrintedFormat::LinkObject => around.output.json(&handout.link_object())?,
+                PrintedFormat::Content => around.output.line(handout.content())?,
             }
         }
         Ok(())
     }
+}
+
+fn read(file: &Path) -> anyhow::Result<Recipients> {
+    let name = || format!("nothing was reserved: {}", file.display());
+    read_recipients(File::open(file).with_context(name)?).with_context(name)
 }

@@ -213,7 +213,8 @@ impl NewReset {
 
     fn matching(self, app: &App) -> Result<Matching, Problem> {
         let mut flaws = Vec::new();
-        let selector = self.tags.as_deref().and_then(|tags| selector(tags, self.tag_rule.unwrap_or_default(), &mut flaws));
+        let selector =
+            self.tags.as_deref().and_then(|tags| selector(tags, self.tag_rule.unwrap_or_default(), &mut flaws));
         let mut wrong = |pointer: &str, wrong: String| flaws.push(Flaw::body(pointer, wrong));
         let older_than = self.older_than.map(|span| WholeSeconds::new(span.into())).transpose();
         let older_than = older_than.map_err(|error| wrong("/older_than", error.to_string())).unwrap_or_default();
