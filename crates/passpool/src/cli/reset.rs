@@ -2,11 +2,14 @@
 
 use std::process::ExitCode;
 
-use passpool_core::{Actor, PassportId, Rule, Selector, Timestamp, WholeSeconds};
-use passpool_store::{HeldState, Intent, Matching, PreviewPage, Reset, ResetScope, Resettable, Store};
+use passpool_core::{Actor, PassportId, PreviewId, ReservationId, ResetId, Rule, Selector, Timestamp, WholeSeconds};
+use passpool_store::{
+    HeldState, Intent, KeptReset, Matching, PreviewPage, Reset, ResetOf, ResetScope, Resettable, Store, UndoReset,
+};
 use serde::Serialize;
 
 use super::{Passports, Surroundings, misused, moment::rfc_3339, span::parse_span};
+use crate::clock::random;
 
 /// How many passports a dry run reads at once.
 const PAGE: usize = 1_000;
@@ -26,6 +29,18 @@ pub(super) struct ResetCommand {
     /// Only passports handed out longer ago than this: seconds, or a number with s, m, h, d or w behind it
     #[arg(long, value_name = "SPAN", value_parser = parse_span)]
     older_than: Option<WholeSeconds>,
+    /// Only passports that this reservation has
+    #[arg(long, value_name = "RESERVATION", value_parser = ReservationId::parse)]
+    reservation: Option<ReservationId>,
+    /// At most so many, the oldest first
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    limit: Option<u64>,
+    /// What a preview told, as far as nothing happened to it since
+    #[arg(long, value_name = "PREVIEW", value_parser = PreviewId::parse, conflicts_with_all = ["tags", "state", "older_than", "reservation", "limit", "id", "dry_run"])]
+    preview: Option<PreviewId>,
+    /// Takes a reset back, as far as nothing happened to its passports since
+    #[arg(long, value_name = "RESET", value_parser = ResetId::parse, conflicts_with_all = ["preview", "tags", "state", "older_than", "reservation", "limit", "id", "dry_run"])]
+    undo: Option<ResetId>,
     /// These passports and no others, all or none of them; may be given more than once
     #[arg(long, value_name = "ID", value_delimiter = ',', value_parser = PassportId::parse)]
     id: Vec<PassportId>,
@@ -53,29 +68,67 @@ struct Listed {
 impl ResetCommand {
     pub(super) async fn run(self, around: &mut Surroundings<'_>) -> anyhow::Result<ExitCode> {
         let now = around.now();
+        if let Some(id) = self.undo {
+            return self.undo(id, around).await;
+        }
+        if let Some(preview) = self.preview {
+            return self.reset(ResetOf::Preview(preview), around).await;
+        }
         let wish = Reset { scope: self.scope(now)?, by: Actor::CommandLine, now };
         if self.dry_run {
             let store = around.open(Intent::Read)?;
             return self.list(wish, &*store, around).await;
         }
+        self.reset(ResetOf::Scope(wish.scope), around).await
+    }
+
+    async fn reset(&self, of: ResetOf, around: &mut Surroundings<'_>) -> anyhow::Result<ExitCode> {
         let store = around.open(Intent::Write)?;
-        let count = store.reset(wish).await?;
+        let (now, id) = (around.now(), ResetId::new(around.now(), random(&*around.entropy)));
+        let done = store.keep_reset(KeptReset { id, of, by: Actor::CommandLine, now }).await?;
+        if self.json {
+            let (id, count, changed_since) = (id.to_string(), done.count, done.changed_since);
+            around.output.json(&serde_json::json!({ "id": id, "count": count, "changed_since": changed_since }))?;
+        } else {
+            around.output.line(format_args!("{} back in the pool", Passports(done.count)))?;
+        }
+        if done.changed_since > 0 {
+            around
+                .output
+                .message(format_args!("Left alone, for they have changed since: {}.", Passports(done.changed_since)));
+        }
+        if done.count > 0 {
+            around.output.message(format_args!("For 24 hours `passpool reset --undo {id}` takes this back."));
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    async fn undo(&self, id: ResetId, around: &mut Surroundings<'_>) -> anyhow::Result<ExitCode> {
+        let store = around.open(Intent::Write)?;
+        let done = store.undo_reset(UndoReset { id, by: Actor::CommandLine, now: around.now() }).await?;
         match self.json {
-            true => around.output.json(&serde_json::json!({ "count": count }))?,
-            false => around.output.line(format_args!("{} back in the pool", Passports(count)))?,
+            true => around.output.json(&serde_json::json!({ "count": done.count, "others": done.others }))?,
+            false => around.output.line(format_args!("{} as before the reset", Passports(done.count)))?,
+        }
+        if done.others > 0 {
+            around.output.message(format_args!("Left alone: {}.", Passports(done.others)));
         }
         Ok(ExitCode::SUCCESS)
     }
 
     fn scope(&self, now: Timestamp) -> Result<ResetScope, clap::Error> {
-        let is_matching = !self.tags.is_empty() || self.state.is_some() || self.older_than.is_some();
+        let is_matching =
+            !self.tags.is_empty() || self.state.is_some() || self.older_than.is_some() || self.reservation.is_some();
         match (self.id.as_slice(), is_matching) {
-            ([], false) => Err(misused("name what is to be reset, by --tags, --state, --older-than or --id")),
+            ([], false) => {
+                Err(misused("name what is to be reset, by --tags, --state, --older-than, --reservation or --id"))
+            }
             ([], true) => Ok(ResetScope::Matching(Matching {
                 selector: self.selector()?,
                 state: self.state.map(HeldState::from),
                 handed_out_before: self.older_than.map(|span| now.minus(span)),
-                ..Matching::default()
+                reservation: self.reservation,
+                limit: self.limit,
             })),
             (ids, false) => Ok(ResetScope::Named(ids.to_vec())),
             (_, true) => Err(misused("--id names passports one by one, and cannot be joined with other conditions")),
@@ -153,8 +206,8 @@ mod tests {
                 "{line}"
             );
         };
-        check("", Err("name what is to be reset, by --tags, --state, --older-than or --id"));
-        check("--rule or", Err("name what is to be reset, by --tags, --state, --older-than or --id"));
+        check("", Err("name what is to be reset, by --tags, --state, --older-than, --reservation or --id"));
+        check("--rule or", Err("name what is to be reset, by --tags, --state, --older-than, --reservation or --id"));
         check("--id 5 --id 6,7", Ok("Named([5, 6, 7])"));
         check("--id 5 --tags vip", Err("--id names passports one by one, and cannot be joined with other conditions"));
         check("--tags ,", Err("--tags: no tag is given"));

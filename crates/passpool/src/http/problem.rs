@@ -27,6 +27,8 @@ pub(super) enum Problem {
     NoKey,
     /// The caller is known, and may not do this.
     RightMissing(Right),
+    /// The caller would lock itself out, or may do so by an answer that is lost.
+    OwnAccount(&'static str),
     /// The body is not what it says it is: no JSON, or cut off.
     Malformed(String),
     /// The request can be read, and some of it is not what it has to be.
@@ -81,6 +83,9 @@ impl Problem {
             Self::NoKey => Told::new(Is::UNAUTHORIZED, "no-key", "A good key is needed in x-api-key"),
             Self::RightMissing(right) => Told::new(Is::FORBIDDEN, "right-missing", "A right is missing")
                 .with(detail(format!("the right {right} is needed"))),
+            Self::OwnAccount(why) => {
+                Told::new(Is::CONFLICT, "own-account", "This would lock you out").with(detail((*why).to_owned()))
+            }
             Self::Malformed(wrong) => {
                 Told::new(Is::BAD_REQUEST, "malformed-body", "The body cannot be read").with(detail(wrong.clone()))
             }

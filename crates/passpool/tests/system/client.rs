@@ -77,6 +77,18 @@ impl Client {
         Answer { status: answer.status().as_u16(), headers: answer.headers().clone(), body }
     }
 
+    /// Sends some JSON, or what is said to be JSON, by any method.
+    pub(crate) fn send(&self, method: Method, path: &str, body: &str) -> Answer {
+        let mut request = Request::builder().method(method).uri(format!("{}{path}", self.address));
+        request = request.header("content-type", "application/json");
+        let mut request = request.body(body.to_owned()).unwrap();
+        request.headers_mut().extend(self.headers.clone());
+        let request = self.agent.configure_request(request).allow_non_standard_methods(true).build();
+        let mut answer = self.agent.run(request).unwrap_or_else(|error| panic!("{path}: {error}"));
+        let body = answer.body_mut().read_to_string().unwrap();
+        Answer { status: answer.status().as_u16(), headers: answer.headers().clone(), body }
+    }
+
     pub(crate) fn post_json(&self, path: &str, body: &Value) -> Answer {
         self.post(path, "application/json", &body.to_string())
     }

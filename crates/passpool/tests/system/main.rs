@@ -28,6 +28,7 @@ mod links;
 mod live;
 mod locked;
 mod opening;
+mod operators;
 mod parameters;
 mod peers;
 mod phone;

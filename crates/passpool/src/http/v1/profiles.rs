@@ -11,7 +11,7 @@ use super::{
     body::Json,
     caller::{AccountManage, May},
     reply,
-    users::{may_grant, rights},
+    users::{self, may_grant, rights},
 };
 use crate::{app::App, http::problem::Problem};
 
@@ -108,6 +108,9 @@ pub(super) async fn change(
 ) -> Result<Response, Problem> {
     let rights = rights("/rights", &body.rights)?;
     may_grant(&by, rights)?;
+    if users::find(&app, &by.caller.name).await?.profile == name {
+        return Err(Problem::OwnAccount("another user with this right has to do this"));
+    }
     may_grant(&by, find(&app, &name).await?.rights)?;
     app.store.change_rights(name, rights).await?;
     Ok(reply::nothing())

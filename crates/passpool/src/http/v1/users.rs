@@ -95,6 +95,7 @@ pub(super) async fn change(
     At(name): At<UserName>,
     Json(body): Json<UserChange>,
 ) -> Result<Response, Problem> {
+    another(&by, &name)?;
     let profile = grantable(&app, &by, "/profile", &body.profile).await?;
     may_grant(&by, find(&app, &name).await?.rights)?;
     app.store.change_profile(name, profile).await?;
@@ -110,12 +111,20 @@ pub(super) async fn remove(
     by: May<AccountManage>,
     At(name): At<UserName>,
 ) -> Result<Response, Problem> {
+    another(&by, &name)?;
     may_grant(&by, find(&app, &name).await?.rights)?;
     app.store.remove_user(name).await?;
     Ok(reply::nothing())
 }
 
-async fn find(app: &App, name: &UserName) -> Result<UserInfo, Problem> {
+fn another(by: &May<AccountManage>, name: &UserName) -> Result<(), Problem> {
+    match by.caller.name == *name {
+        false => Ok(()),
+        true => Err(Problem::OwnAccount("another user with this right has to do this")),
+    }
+}
+
+pub(super) async fn find(app: &App, name: &UserName) -> Result<UserInfo, Problem> {
     let users = app.store.users().await?;
     users.into_iter().find(|user| user.name == *name).ok_or(Problem::Unknown("user"))
 }

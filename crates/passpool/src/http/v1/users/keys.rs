@@ -2,7 +2,7 @@
 
 use axum::{
     extract::{Path, State},
-    http::StatusCode,
+    http::{HeaderMap, StatusCode},
     response::Response,
 };
 use passpool_core::{ApiKey, UserName, WholeSeconds};
@@ -57,6 +57,9 @@ pub(in crate::http::v1) async fn add(
     Ok(made(&key, None))
 }
 
+/// For how many seconds a caller's own key stays good at least.
+const OWN_OVERLAP: u32 = 60;
+
 /// How a key is renewed.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -80,6 +83,9 @@ pub(in crate::http::v1) async fn renew(
     At(user): At<UserName>,
     Json(body): Json<Renewal>,
 ) -> Result<Response, Problem> {
+    if by.caller.name == user && body.old_key_valid_for < OWN_OVERLAP {
+        return Err(Problem::OwnAccount("your own key has to stay valid for a minute, in case this answer is lost"));
+    }
     let now = app.clock.now();
     let old_until = match body.old_key_valid_for {
         0 => None,
@@ -102,10 +108,14 @@ pub(in crate::http::v1) async fn renew(
 pub(in crate::http::v1) async fn remove(
     State(app): State<App>,
     by: May<AccountManage>,
+    headers: HeaderMap,
     path: Result<Path<(String, String)>, axum::extract::rejection::PathRejection>,
 ) -> Result<Response, Problem> {
     let Path((name, head)) = path.map_err(|wrong| Problem::parameter("name", wrong.body_text()))?;
     let name = UserName::parse(&name).map_err(|wrong| Problem::parameter("name", wrong))?;
+    if headers.get("x-api-key").is_some_and(|key| key.as_bytes().starts_with(head.as_bytes())) {
+        return Err(Problem::OwnAccount("this is the key of this very call"));
+    }
     may_grant(&by, find(&app, &name).await?.rights)?;
     app.store.remove_key(name, head).await?;
     Ok(reply::nothing())
