@@ -44,13 +44,16 @@ impl fmt::Display for ImportJobId {
 #[error("this is no import")]
 pub(crate) struct UnknownImportJob;
 
+/// How an import ended: how many passports there are now, or why there are none.
+pub(crate) type ImportEnd = Result<u64, Arc<FillError>>;
+
 /// One import.
 #[derive(Clone)]
 pub(crate) struct ImportJob {
     pub id: ImportJobId,
     /// How many lines were read.
     read: Arc<AtomicU64>,
-    end: Arc<Mutex<Option<Result<u64, Arc<FillError>>>>>,
+    end: Arc<Mutex<Option<ImportEnd>>>,
 }
 
 impl ImportJob {
@@ -62,8 +65,7 @@ impl ImportJob {
         self.read.load(Ordering::Relaxed)
     }
 
-    /// How it ended, if it has: how many passports there are now, or why there are none.
-    pub(crate) fn end(&self) -> Option<Result<u64, Arc<FillError>>> {
+    pub(crate) fn end(&self) -> Option<ImportEnd> {
         self.end.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 

@@ -65,6 +65,16 @@ struct Listed {
     handed_out_at: Option<String>,
 }
 
+#[derive(Serialize)]
+struct PrintedReset {
+    count: u64,
+    /// By which it can be undone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    changed_since: Option<u64>,
+}
+
 impl ResetCommand {
     pub(super) async fn run(self, around: &mut Surroundings<'_>) -> anyhow::Result<ExitCode> {
         let now = around.now();
@@ -87,8 +97,9 @@ impl ResetCommand {
         let (now, id) = (around.now(), ResetId::new(around.now(), random(&*around.entropy)));
         let done = store.keep_reset(KeptReset { id, of, by: Actor::CommandLine, now }).await?;
         if self.json {
-            let (id, count, changed_since) = (id.to_string(), done.count, done.changed_since);
-            around.output.json(&serde_json::json!({ "id": id, "count": count, "changed_since": changed_since }))?;
+            let id = (done.count > 0).then(|| id.to_string());
+            let changed_since = self.preview.map(|_| done.changed_since);
+            around.output.json(&PrintedReset { count: done.count, id, changed_since })?;
         } else {
             around.output.line(format_args!("{} back in the pool", Passports(done.count)))?;
         }

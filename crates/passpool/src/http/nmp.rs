@@ -15,27 +15,25 @@ use axum::{
     extract::FromRequestParts,
     http::{HeaderValue, header, request::Parts},
     response::{IntoResponse, Response},
-    routing::head,
 };
 use passpool_core::{Caller, Right};
 use utoipa::openapi::OpenApi;
-use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa_axum::{
+    router::{OpenApiRouter, UtoipaMethodRouter},
+    routes,
+};
 
 use self::error::NmpError;
 use super::caller::caller;
 use crate::app::App;
 
 pub(super) fn routes() -> Router<App> {
-    let mut routes = for_brands().split_for_parts().0;
-    for path in [reserve_one::PATH, reset_all::PATH, airdrop::PATH] {
-        routes = routes.route(path, head(nothing));
-    }
-    routes
+    for_brands().split_for_parts().0
 }
 
 /// The paths that strangers may ask.
 pub(super) fn public_routes() -> Router<App> {
-    for_visitors().split_for_parts().0.route(one_to_many::PATH, head(nothing))
+    for_visitors().split_for_parts().0
 }
 
 /// What both say of themselves.
@@ -45,9 +43,9 @@ pub(super) fn openapi() -> OpenApi {
 
 fn for_brands() -> OpenApiRouter<App> {
     OpenApiRouter::new()
-        .routes(routes!(reserve_one::reserve_one))
-        .routes(routes!(reset_all::reset_all))
-        .routes(routes!(airdrop::airdrop))
+        .routes(with_head(routes!(reserve_one::reserve_one)))
+        .routes(with_head(routes!(reset_all::reset_all)))
+        .routes(with_head(routes!(airdrop::airdrop)))
         .routes(routes!(deferred::transfer))
         .routes(routes!(deferred::verify))
         .routes(routes!(certificate::new_link))
@@ -55,7 +53,12 @@ fn for_brands() -> OpenApiRouter<App> {
 }
 
 fn for_visitors() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(one_to_many::one_to_many))
+    OpenApiRouter::new().routes(with_head(routes!(one_to_many::one_to_many)))
+}
+
+/// The same with an answer to HEAD that takes nothing: else GET would answer it.
+fn with_head((schemas, paths, methods): UtoipaMethodRouter<App>) -> UtoipaMethodRouter<App> {
+    (schemas, paths, methods.head(nothing))
 }
 
 /// With what the paths of the NMP begin. What is wrong there is told in its shapes.

@@ -103,7 +103,7 @@ fn a_withdrawn_passport_is_out_for_good() {
     let again = withdraw(server.client(&key), "7");
     assert_eq!((again.status, &again.json()["type"]), (409, &json!("/problems/wrong-state")));
     assert_eq!(withdraw(server.client(&key), "5").status, 404);
-    assert_eq!(withdraw(server.client(&key), "07").status, 400);
+    assert_eq!(withdraw(server.client(&key), "07").status, 422);
     let reader = shop.key("reader", "certRead");
     assert_eq!(withdraw(server.client(&reader), "8").status, 403);
     let stranger = withdraw(server.stranger(), "8");

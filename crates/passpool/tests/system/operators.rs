@@ -1,6 +1,12 @@
 //! Operators: many links in one call, what is wrong with a call, and who may call.
 
-use std::{collections::BTreeSet, thread};
+use std::{
+    collections::BTreeSet,
+    io::{Read, Write},
+    net::{Shutdown, TcpStream},
+    thread,
+    time::Duration,
+};
 
 use serde_json::{Value, json};
 use ureq::http::Method;
@@ -35,7 +41,9 @@ fn ten_thousand_recipients_get_a_link_each_in_their_order_and_a_repeat_the_same_
     let body = json!({"tags": ["vip"], "count": 10_000, "recipients": recipients, "note": "the launch"});
     let watch = Watch::start();
     let first = reserve_once(&client, "launch", &body);
-    println!("10,000 links with recipients took {:?}", watch.elapsed());
+    let took = watch.elapsed();
+    // The debug build says nothing of the release build but its order of magnitude.
+    assert!(took < Duration::from_secs(10), "{took:?}");
     assert_eq!(links(&first).into_iter().collect::<BTreeSet<_>>().len(), 10_000);
     let made = first.json();
     assert_eq!(made["count"], 10_000);
@@ -46,7 +54,7 @@ fn ten_thousand_recipients_get_a_link_each_in_their_order_and_a_repeat_the_same_
     let again = reserve_once(&client, "launch", &body);
     assert!(again.body == first.body && again.status == 201);
     assert_eq!((first.header("idempotency-replayed"), again.header("idempotency-replayed")), (None, Some("true")));
-    let mut other = body.clone();
+    let mut other = body;
     other["recipients"][7]["name"] = json!("Eve");
     assert_eq!(reserve_once(&client, "launch", &other).status, 422);
     let short = client.post_json(RESERVATIONS, &json!({"tags": ["vip"], "count": 11}));
@@ -201,4 +209,102 @@ fn links_are_shown_one_reservation_at_a_time_and_a_spreadsheet_runs_none_of_its_
         assert!(!answer.body.contains(&given[0].passphrase), "{list} shows a link");
     }
     shop.check();
+}
+
+#[test]
+fn a_call_that_is_cut_off_at_any_moment_and_repeated_with_its_key_never_takes_twice() {
+    let shop = Shop::with(2_000, "vip");
+    let key = shop.key("crm", "certCreate");
+    let server = shop.serve();
+    let body = json!({"tags": ["vip"], "count": 20}).to_string();
+    let calls: u32 = 50;
+    for call in 0..calls {
+        let (once, length) = (format!("cut-{call}"), body.len());
+        let whole = format!(
+            "POST {RESERVATIONS} HTTP/1.1\r\nhost: h\r\nx-api-key: {key}\r\nidempotency-key: {once}\r\n\
+             content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+        );
+        let mut stream = TcpStream::connect(server.host()).unwrap();
+        // In the middle of what is sent, behind it, or in the middle of the answer.
+        let sent = if call % 2 == 0 { whole.len() } else { whole.len() * call as usize / calls as usize };
+        stream.write_all(&whole.as_bytes()[..sent]).unwrap();
+        if call % 4 == 0 {
+            stream.read_exact(&mut vec![0; 1 + call as usize]).unwrap();
+        }
+        _ = stream.shutdown(Shutdown::Both);
+        drop(stream);
+        let again = loop {
+            let again = reserve_once(&server.client(&key), &once, &serde_json::from_str(&body).unwrap());
+            // The first call may still be at work.
+            if again.status != 409 {
+                break again;
+            }
+            assert_eq!(again.json()["type"], "/problems/still-running");
+        };
+        assert_eq!(links(&again).len(), 20);
+        assert_eq!(shop.count("reserved"), u64::from(call + 1) * 20);
+    }
+    shop.check();
+}
+
+#[test]
+fn the_command_line_reserves_for_guests_and_forgets_them() {
+    let shop = Shop::with(3, "vip");
+    let guests = shop.file("guests.csv", "name,email,reference\nAda,ada@brand.example,A-1\n=1+1,,B-2\n");
+    let table = shop.done(&[
+        "reserve",
+        "--tags",
+        "vip",
+        "--recipients",
+        &guests,
+        "--format",
+        "csv",
+        "--link-base",
+        "https://test.arianee.net",
+    ]);
+    let lines: Vec<&str> = table.lines().collect();
+    assert_eq!((lines.len(), lines[0]), (3, "passport_id,link,name,email,reference"));
+    assert!(lines[1].ends_with(",Ada,ada@brand.example,A-1") && lines[2].ends_with(",'=1+1,,B-2"), "{table}");
+    shop.refused(
+        1,
+        &["reserve", "--tags", "vip", "--recipients", &shop.file("bad.csv", "name\nAda\n\u{7}\n")],
+        &["line 3"],
+    );
+    shop.done(&["erase", "--recipient", "A-1"]);
+    assert!(!shop.sql(".dump").contains("ada@brand.example"));
+    shop.refused(1, &["erase", "--recipient", "A-1"], &["A-1"]);
+    shop.check();
+}
+
+#[test]
+fn what_operators_send_is_in_no_log_and_no_journal() {
+    let shop = Shop::with(10, "vip");
+    let key = shop.key("boss", "admin");
+    let server = shop.serve_with(&["--log", "trace"]);
+    let client = server.client(&key);
+    let body = json!({
+        "tags": ["vip"], "count": 2, "note": "a-private-note",
+        "recipients": [{"name": "Countess-Lovelace", "email": "lovelace@brand.example"}, {"reference": "guest-4711"}],
+    });
+    let made = reserve_once(&client, "order-of-lovelace", &body);
+    let given = links(&made);
+    let place = made.header("location").unwrap().to_owned();
+    for path in [&*format!("{place}/links"), &*place, RESERVATIONS, "/v1/recipients", "/v1/events", "/v1/users"] {
+        assert_eq!(client.get(path).status, 200, "{path}");
+    }
+    let user = client.post_json("/v1/users", &json!({"name": "till", "rights": ["certRead"]})).json();
+    let renewed = client.post_json("/v1/users/till/keys/renew", &json!({"old_key_valid_for": 60})).json();
+    assert_eq!(server.client(user["key"].as_str().unwrap()).get("/v1/pools").status, 200, "it is good for a minute");
+    assert_eq!(client.post_json(&format!("{place}/extend"), &json!({"expires_in": 60})).json()["count"], 2);
+    assert_eq!(client.post(&format!("{place}/cancel"), "application/json", "").json()["count"], 2);
+    let ended = server.stop();
+    assert_eq!(ended.code, Some(0));
+    let (dump, journal) = (shop.sql(".dump"), shop.sql("SELECT * FROM journal"));
+    let secrets = [&*key, user["key"].as_str().unwrap(), renewed["key"].as_str().unwrap(), "order-of-lovelace"];
+    for secret in secrets.into_iter().chain(given.iter().map(|given| &*given.passphrase)) {
+        assert!(!ended.stderr.contains(secret) && !dump.contains(secret), "{secret} is written down");
+    }
+    for private in ["a-private-note", "Countess-Lovelace", "lovelace@brand.example", "guest-4711"] {
+        assert!(!ended.stderr.contains(private) && !journal.contains(private), "{private} is written down");
+    }
 }

@@ -108,7 +108,7 @@ fn a_dry_run_lists_what_the_reset_would_give_back_and_changes_nothing() {
     assert_eq!(listed, reserved);
     assert_eq!(shop.done(&["reset", "--tags", "vip", "--state", "scanned", "--dry-run"]), "");
     assert!(shop.contents() == before, "a dry run changed something");
-    assert_eq!(shop.done(&["reset", "--state", "reserved", "--json"]), "{\"count\":3}\n");
+    assert!(shop.done(&["reset", "--state", "reserved", "--json"]).starts_with("{\"count\":3,"));
     assert_eq!(shop.count("available"), 5);
 }
 

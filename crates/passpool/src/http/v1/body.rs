@@ -74,7 +74,8 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
 fn wrong(body: &[u8], pointer: &str, error: &serde_json::Error) -> Problem {
     // What is wrong may come before what is malformed, and then it is malformed all the same. The other way round the
     // reader takes a number where it wants a word for a syntax error, and it is none.
-    match serde_json::from_slice::<IgnoredAny>(body) {
+    let Ok(text) = str::from_utf8(body) else { return Problem::Malformed("it is not UTF-8".into()) };
+    match serde_json::from_str::<IgnoredAny>(text) {
         Err(error) => malformed(&error),
         Ok(_) => Problem::Invalid(vec![Flaw::body(pointer, without_place(error))]),
     }
