@@ -13,6 +13,7 @@ use ureq::http::Method;
 
 use crate::{
     client::{Answer, Client, Given},
+    secrets::routes,
     shop::Shop,
     watch::{Watch, rounds},
 };
@@ -276,6 +277,12 @@ fn the_command_line_reserves_for_guests_and_forgets_them() {
     shop.check();
 }
 
+/// The route with this in the place of everything that it leaves open.
+fn with_each_name(route: &str, name: &str) -> String {
+    let parts = route.split('/').map(|part| if part.starts_with('{') { name } else { part });
+    parts.collect::<Vec<_>>().join("/")
+}
+
 #[test]
 fn what_operators_send_is_in_no_log_and_no_journal() {
     let shop = Shop::with(10, "vip");
@@ -297,8 +304,21 @@ fn what_operators_send_is_in_no_log_and_no_journal() {
     assert_eq!(server.client(user["key"].as_str().unwrap()).get("/v1/pools").status, 200, "it is good for a minute");
     assert_eq!(client.post_json(&format!("{place}/extend"), &json!({"expires_in": 60})).json()["count"], 2);
     assert_eq!(client.post(&format!("{place}/cancel"), "application/json", "").json()["count"], 2);
+    let routes: Vec<String> = routes().into_iter().filter(|route| route.starts_with("/v1/")).collect();
+    for route in &routes {
+        for method in [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
+            let path = with_each_name(route, "sesame-in-a-path");
+            client.send(method, &format!("{path}?cursor=sesame-in-a-query"), r#"{"sesame-in-a-body": "open"}"#);
+        }
+    }
     let ended = server.stop();
     assert_eq!(ended.code, Some(0));
+    for route in &routes {
+        assert!(ended.stderr.contains(&format!("route=\"{route}\"")), "nobody asked for {route}");
+    }
+    for sesame in ["sesame-in-a-path", "sesame-in-a-query", "sesame-in-a-body"] {
+        assert!(!ended.stderr.contains(sesame), "the log holds {sesame}");
+    }
     let (dump, journal) = (shop.sql(".dump"), shop.sql("SELECT * FROM journal"));
     let secrets = [&*key, user["key"].as_str().unwrap(), renewed["key"].as_str().unwrap(), "order-of-lovelace"];
     for secret in secrets.into_iter().chain(given.iter().map(|given| &*given.passphrase)) {
