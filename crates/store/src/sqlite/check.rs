@@ -9,6 +9,7 @@ use rusqlite::Connection;
 
 use super::{
     bits::{Bits, bit_of, chunk_of, seq_of},
+    history,
     passport::{PassportRow, columns},
     sets::{EVERY_PASSPORT, Table},
     snapshot::{Snapshot, decode},
@@ -134,7 +135,7 @@ fn check_journal(snapshot: &Snapshot<'_>, known: &mut [Known], report: &mut Chec
             continue;
         };
         let passport = &mut known[at];
-        if after(row.get_ref(5)?.as_str_or_null()?) != passport.last_row {
+        if history::after(row.get_ref(5)?.as_str_or_null()?) != passport.last_row {
             report.find(place(), format!("a row about passport {id} is missing before it"));
         }
         passport.last_row = Some(seq);
@@ -158,12 +159,6 @@ fn hidden_ids(snapshot: &Snapshot<'_>) -> Result<BTreeSet<u64>, Fault> {
     let mut statement = snapshot.db.prepare(sql)?;
     let ids = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
     Ok(ids)
-}
-
-/// The row that a row's detail names as the one before it.
-pub(super) fn after(detail: Option<&str>) -> Option<i64> {
-    let digits = detail?.strip_prefix("{\"after\":")?;
-    digits.split([',', '}']).next()?.parse().ok()
 }
 
 fn check_sets(snapshot: &Snapshot<'_>, mut expected: Expected, report: &mut CheckReport) -> Result<(), Fault> {

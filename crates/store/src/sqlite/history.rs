@@ -149,7 +149,13 @@ fn matches(row: &JournalRow, filter: &EventFilter) -> bool {
 }
 
 fn before(row: &JournalRow) -> Option<i64> {
-    super::check::after(row.detail.as_deref())
+    after(row.detail.as_deref())
+}
+
+/// The row that a row's detail names as the one before it.
+pub(super) fn after(detail: Option<&str>) -> Option<i64> {
+    let digits = detail?.strip_prefix("{\"after\":")?;
+    digits.split([',', '}']).next()?.parse().ok()
 }
 
 fn by_seq(db: &Connection, seq: i64) -> Result<JournalRow, Fault> {
