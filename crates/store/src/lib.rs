@@ -13,6 +13,7 @@ mod import;
 mod kiosk;
 mod open;
 mod opening;
+pub mod postgres;
 mod reset;
 mod single;
 pub mod sqlite;

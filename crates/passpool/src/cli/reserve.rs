@@ -65,7 +65,7 @@ impl ReserveCommand {
     pub(super) async fn run(self, around: &mut Surroundings<'_>) -> anyhow::Result<ExitCode> {
         let selector = Selector::parse(self.tags.iter().map(String::as_str), self.rule)
             .map_err(|error| misused(format!("--tags: {error}")))?;
-        let (store, secret) = around.open_with_secret(Intent::Write)?;
+        let (store, secret) = around.open_with_secret(Intent::Write).await?;
         let links = self.link_settings(&*store, around).await?;
         let wish = self.wish(selector, around);
         let reservation = store.reserve(wish).await.map_err(|error| self.explain(error))?;

@@ -55,10 +55,10 @@ impl ResetCommand {
         let now = around.now();
         let wish = Reset { scope: self.scope(now)?, by: Actor::CommandLine, now };
         if self.dry_run {
-            let store = around.open(Intent::Read)?;
+            let store = around.open(Intent::Read).await?;
             return self.list(wish, &*store, around).await;
         }
-        let store = around.open(Intent::Write)?;
+        let store = around.open(Intent::Write).await?;
         let count = store.reset(wish).await?;
         match self.json {
             true => around.output.json(&serde_json::json!({ "count": count }))?,

@@ -160,8 +160,14 @@ fn kind(refusal: &Refusal) -> (StatusCode, &'static str) {
 fn failed(fault: &Fault) -> Response {
     tracing::error!(%fault, "a request failed");
     if fault.passes() {
-        let members = Members { detail: Some(fault.to_string()), ..Members::default() };
-        return retry_after(1, tell(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Not now", members));
+        let (code, title, detail) = match fault {
+            // Which host does not answer, and why, is nobody's business.
+            Fault::Unreachable(_) => ("unavailable", "Not now", "the database cannot be reached".to_owned()),
+            Fault::OutcomeUnknown => ("outcome-unknown", "Nobody knows whether this was done", fault.to_string()),
+            _ => ("unavailable", "Not now", fault.to_string()),
+        };
+        let members = Members { detail: Some(detail), ..Members::default() };
+        return retry_after(1, tell(StatusCode::SERVICE_UNAVAILABLE, code, title, members));
     }
     tell(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal Server Error", Members::default())
 }

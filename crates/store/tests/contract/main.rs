@@ -1,5 +1,7 @@
 //! What a store promises: each story is told once and runs on every backend.
 
+#[path = "../support/backend.rs"]
+mod backend;
 mod holds;
 mod imports;
 mod kiosks;
@@ -17,7 +19,16 @@ macro_rules! contract {
         mod sqlite {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
             async fn $story() {
-                let shop = crate::shop::Shop::sqlite();
+                let shop = crate::shop::Shop::sqlite().await;
+                crate::$module::$story(&shop).await;
+                shop.agrees_with_itself().await;
+            })*
+        }
+
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn $story() {
+                let shop = crate::shop::Shop::postgres().await;
                 crate::$module::$story(&shop).await;
                 shop.agrees_with_itself().await;
             })*
