@@ -69,9 +69,33 @@ end_group() {
   [ -z "$group" ] || kill -KILL -- "-$group" 2>/dev/null || true
   group=
 }
-trap 'end_group; rm -rf -- "$scratch"' EXIT
+trap 'end_group; stop_postgres; rm -rf -- "$scratch"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
+
+# The newest PostgreSQL that Debian has installed. It refuses to run as root, and then runs as its own user.
+postgres_bin() { printf '%s\n' /usr/lib/postgresql/*/bin | sort -V | tail -n 1; }
+as_postgres() {
+  if [ "$(id -u)" = 0 ]; then runuser -u postgres -- "$@"; else "$@"; fi
+}
+
+postgres=
+start_postgres() {
+  heading "Starting PostgreSQL"
+  postgres=$(mktemp -d)
+  [ "$(id -u)" != 0 ] || chown postgres: "$postgres"
+  as_postgres "$(postgres_bin)/initdb" -D "$postgres/data" -U passpool -A trust -E UTF8 >"$scratch/initdb.log"
+  # On a socket of its own, which no other run can meet, and with fsync on, as a brand has it.
+  as_postgres "$(postgres_bin)/pg_ctl" -D "$postgres/data" -l "$postgres/log" -w \
+    -o "-c unix_socket_directories=$postgres -c listen_addresses= -c fsync=on -c max_connections=300" start
+  export PASSPOOL_TEST_POSTGRES="postgres://passpool@/postgres?host=$postgres"
+}
+stop_postgres() {
+  [ -n "$postgres" ] || return 0
+  as_postgres "$(postgres_bin)/pg_ctl" -D "$postgres/data" -m immediate -w stop >/dev/null 2>&1 || true
+  rm -rf -- "$postgres"
+  postgres=
+}
 
 step() {
   heading "$1"
@@ -87,9 +111,11 @@ step() {
 needed=(cc:build-essential chromium:chromium chromedriver:chromium-driver curl:curl node:nodejs npm:npm prlimit:util-linux
   python3:python3 python3-venv:python3-venv sqlite3:sqlite3)
 [ -z "$long" ] || needed+=(wrk:wrk)
+[ -x "$(postgres_bin)/postgres" ] || needed+=("$(postgres_bin)/postgres:postgresql")
 install_missing "${needed[@]}"
 install_peers
 install_python
+start_postgres
 
 export TMPDIR=$scratch
 if [ -z "$long" ]; then

@@ -136,6 +136,11 @@ impl State {
         }
     }
 
+    /// When a transfer that is begun at this moment has failed, unless it is settled before.
+    pub fn settle_by(now: Timestamp) -> Timestamp {
+        settle_by(now)
+    }
+
     /// The state that counts at this moment: a hold that has ended holds nothing, and a transfer that was not settled
     /// in time has failed.
     #[must_use]

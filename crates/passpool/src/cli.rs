@@ -43,10 +43,10 @@ use surroundings::Surroundings;
                   the file.\n\nExit codes: 0 done, 1 refused or failed, 2 a wrong call."
 )]
 pub struct Arguments {
-    /// The database: sqlite:PATH
+    /// The database: sqlite:PATH or postgres://USER@HOST/NAME
     #[arg(long, global = true, value_name = "URL", default_value = "sqlite:passpool.db")]
     database: String,
-    /// The file that holds the secret [default: the database's path with .secret behind it]
+    /// The file that holds the secret [default: the SQLite path with .secret behind it, else passpool.secret]
     #[arg(long, global = true, value_name = "FILE")]
     secret_file: Option<PathBuf>,
     /// A TOML file with values for flags

@@ -11,11 +11,11 @@ use std::{
 };
 
 use passpool_core::Secret;
-use passpool_store::{DatabaseUrl, Found, Intent, OpenError, Store, sqlite};
+use passpool_store::{DatabaseUrl, Found, Intent, OpenError, Store, postgres, sqlite};
 
 pub(crate) use secret_file::{SecretFile, SecretFileError};
 
-use crate::clock::Entropy;
+use crate::clock::{Clock, Entropy};
 
 /// Where a database is, and where its secret.
 #[derive(Clone, Debug)]
@@ -47,65 +47,91 @@ pub(crate) enum DatabaseError {
 }
 
 impl Place {
-    /// The secret is where it is said to be, else beside the database.
+    /// The secret is where it is said to be, else beside the database, or in the working directory if the database is
+    /// elsewhere.
     pub(crate) fn new(database: DatabaseUrl, secret_file: Option<PathBuf>) -> Self {
-        let DatabaseUrl::Sqlite(path) = &database;
-        let secret = SecretFile::new(secret_file.unwrap_or_else(|| with_suffix(path, ".secret")));
-        Self { database, secret }
+        let secret = secret_file.unwrap_or_else(|| match &database {
+            DatabaseUrl::Sqlite(path) => with_suffix(path, ".secret"),
+            DatabaseUrl::Postgres(_) => "passpool.secret".into(),
+        });
+        Self { database, secret: SecretFile::new(secret) }
     }
 
     pub(crate) fn database(&self) -> &DatabaseUrl {
         &self.database
     }
 
-    /// The file of the database.
-    pub(crate) fn path(&self) -> &Path {
-        let DatabaseUrl::Sqlite(path) = &self.database;
-        path
-    }
-
     /// True if whoever opens it to write makes it.
-    pub(crate) fn is_empty(&self) -> Result<bool, DatabaseError> {
-        Ok(sqlite::probe(self.path()).map_err(DatabaseError::Open)? == Found::Nothing)
+    pub(crate) async fn is_empty(&self) -> Result<bool, DatabaseError> {
+        Ok(self.probe().await? == Found::Nothing)
     }
 
     /// Opens the database for whoever makes no links and reads none. Its secret may be elsewhere; only a new database
     /// needs it, to be bound to it.
-    pub(crate) fn open(&self, intent: Intent, entropy: &dyn Entropy) -> Result<Opened, DatabaseError> {
-        match sqlite::probe(self.path()).map_err(DatabaseError::Open)? {
+    pub(crate) async fn open(
+        &self,
+        intent: Intent,
+        entropy: &dyn Entropy,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Opened, DatabaseError> {
+        match self.probe().await? {
             Found::Nothing if intent != Intent::Read => {
-                self.open_with_secret(intent, entropy).map(|(opened, _)| opened)
+                self.open_with_secret(intent, entropy, clock).await.map(|(opened, _)| opened)
             }
-            Found::Nothing | Found::Database(_) => self.open_store(intent, None, None),
+            Found::Nothing | Found::Database(_) => self.open_store(intent, None, None, clock).await,
         }
     }
 
     /// Opens the database, and its secret.
-    pub(crate) fn open_with_secret(
+    pub(crate) async fn open_with_secret(
         &self,
         intent: Intent,
         entropy: &dyn Entropy,
+        clock: Arc<dyn Clock>,
     ) -> Result<(Opened, Secret), DatabaseError> {
-        let found = sqlite::probe(self.path()).map_err(DatabaseError::Open)?;
         let mut made = None;
-        if found == Found::Nothing {
+        if self.is_empty().await? {
             if intent == Intent::Read {
-                return Err(DatabaseError::Open(OpenError::Missing(self.path().to_owned())));
+                return Err(DatabaseError::Open(OpenError::Missing(self.shown())));
             }
             made = self.secret.make_if_missing(entropy)?.then(|| self.secret.path().to_owned());
         }
         let secret = self.secret.read()?;
-        let opened = self.open_store(intent, Some(&secret), made)?;
+        let opened = self.open_store(intent, Some(&secret), made, clock).await?;
         Ok((opened, secret))
     }
 
-    fn open_store(
+    async fn probe(&self) -> Result<Found, DatabaseError> {
+        let found = match &self.database {
+            DatabaseUrl::Sqlite(path) => sqlite::probe(path),
+            DatabaseUrl::Postgres(url) => postgres::probe(url).await,
+        };
+        found.map_err(DatabaseError::Open)
+    }
+
+    /// The database as errors name it.
+    fn shown(&self) -> PathBuf {
+        match &self.database {
+            DatabaseUrl::Sqlite(path) => path.clone(),
+            DatabaseUrl::Postgres(url) => url.to_string().into(),
+        }
+    }
+
+    async fn open_store(
         &self,
         intent: Intent,
         secret: Option<&Secret>,
         made: Option<PathBuf>,
+        clock: Arc<dyn Clock>,
     ) -> Result<Opened, DatabaseError> {
-        match sqlite::open(self.path(), intent, secret.map(Secret::fingerprint)) {
+        let fingerprint = secret.map(Secret::fingerprint);
+        let opened = match &self.database {
+            DatabaseUrl::Sqlite(path) => sqlite::open(path, intent, fingerprint),
+            DatabaseUrl::Postgres(url) => {
+                postgres::open(url, intent, fingerprint, Some(Arc::new(move || clock.now()))).await
+            }
+        };
+        match opened {
             Ok(store) => Ok(Opened { store, made }),
             Err(OpenError::OtherSecret { path, .. }) => {
                 Err(DatabaseError::OtherSecret { secret: self.secret.path().to_owned(), database: path })

@@ -12,7 +12,7 @@ pub enum StoreError {
     Fault(#[from] Fault),
 }
 
-/// Something of ours is broken or out of reach. Nothing was changed.
+/// Something of ours is broken or out of reach. Nothing was changed, unless it is said that nobody knows.
 ///
 /// A fault reaches every caller whose work was in the same transaction, so it can be cloned.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -24,6 +24,12 @@ pub enum Fault {
     DiskFull,
     #[error("the store is closed")]
     Closed,
+    /// What stands in the way is told to whoever keeps the server, and not to callers.
+    #[error("the database cannot be reached: {0}")]
+    Unreachable(String),
+    /// The connection broke during the commit. Nothing of it is half done.
+    #[error("the database did not say whether this was done: look, or repeat the call with the same Idempotency-Key")]
+    OutcomeUnknown,
     /// What the database holds contradicts itself: `passpool check` tells more.
     #[error("the database is damaged: {0}")]
     Damaged(String),
@@ -34,7 +40,7 @@ pub enum Fault {
 impl Fault {
     /// True if the same call may well succeed in a moment.
     pub const fn passes(&self) -> bool {
-        matches!(self, Self::Locked | Self::DiskFull | Self::Closed)
+        matches!(self, Self::Locked | Self::DiskFull | Self::Closed | Self::Unreachable(_) | Self::OutcomeUnknown)
     }
 }
 

@@ -14,6 +14,7 @@ mod kiosk;
 mod open;
 mod opening;
 mod passport;
+pub mod postgres;
 mod recipient;
 mod reservation;
 mod reset;

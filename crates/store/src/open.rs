@@ -4,16 +4,22 @@ use std::{fmt, path::PathBuf, str::FromStr};
 
 use passpool_core::Fingerprint;
 
-/// Where the database is: `sqlite:PATH`.
+use crate::postgres::{PostgresUrl, PostgresUrlError};
+
+/// Where the database is: `sqlite:PATH` or `postgres://...`.
 #[derive(Clone, PartialEq, Eq)]
 pub enum DatabaseUrl {
     Sqlite(PathBuf),
+    Postgres(Box<PostgresUrl>),
 }
 
 impl FromStr for DatabaseUrl {
     type Err = DatabaseUrlError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if PostgresUrl::SCHEMES.iter().any(|scheme| text.starts_with(scheme)) {
+            return Ok(Self::Postgres(Box::new(PostgresUrl::parse(text)?)));
+        }
         match text.strip_prefix("sqlite:") {
             Some("") => Err(DatabaseUrlError::NoPath),
             Some(path) => Ok(Self::Sqlite(path.into())),
@@ -27,6 +33,7 @@ impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            Self::Postgres(url) => write!(f, "{url}"),
         }
     }
 }
@@ -39,10 +46,12 @@ impl fmt::Debug for DatabaseUrl {
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DatabaseUrlError {
-    #[error("a database is sqlite:PATH; \"{0}:\" is not known")]
+    #[error("a database is sqlite:PATH or postgres://...; \"{0}:\" is not known")]
     Scheme(String),
     #[error("sqlite: needs a path behind it")]
     NoPath,
+    #[error(transparent)]
+    Postgres(#[from] PostgresUrlError),
 }
 
 /// What the database is opened for.

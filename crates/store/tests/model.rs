@@ -3,15 +3,19 @@
 //! The model does not say which passport a reservation gets, only which ones it may get and how many. After every step
 //! the counts have to agree, and at the end the database with itself.
 
+#[path = "support/backend.rs"]
+mod backend;
+
 use std::{collections::BTreeMap, sync::Arc};
+
+use backend::Backend;
 
 use passpool_core::{
     Actor, Code, Content, HandOutSeed, LinkKey, NewPassport, PassportId, Refusal, Reserve, Rule, Secret, Selector,
     Shortage, StateName, Tag, Tags, Timestamp,
 };
 use passpool_store::{
-    Create, ImportBatch, ImportId, ImportTerms, Intent, Matching, Reset, ResetScope, Store, StoreError, TagFilter,
-    sqlite,
+    Create, ImportBatch, ImportId, ImportTerms, Matching, Reset, ResetScope, Store, StoreError, TagFilter,
 };
 use proptest::{collection::vec, prelude::*, test_runner::Config};
 
@@ -73,7 +77,7 @@ impl Modelled {
 }
 
 struct History {
-    folder: tempfile::TempDir,
+    backend: Backend,
     store: Arc<dyn Store>,
     passports: BTreeMap<u64, Modelled>,
     /// Every link that was ever handed out: none comes twice.
@@ -84,10 +88,9 @@ struct History {
 }
 
 impl History {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let store = open(&folder);
-        Self { folder, store, passports: BTreeMap::new(), links: Vec::new(), now: 0, next_id: 1, next_seed: 0 }
+    async fn new(backend: Backend) -> Self {
+        let store = open(&backend).await;
+        Self { backend, store, passports: BTreeMap::new(), links: Vec::new(), now: 0, next_id: 1, next_seed: 0 }
     }
 
     async fn take(&mut self, step: &Step) {
@@ -115,7 +118,7 @@ impl History {
             Step::EndHolds => while self.store.end_holds(at(self.now)).await.unwrap() > 0 {},
             Step::Reopen => {
                 self.store.close().await;
-                self.store = open(&self.folder);
+                self.store = open(&self.backend).await;
             }
         }
         self.counts_agree().await;
@@ -231,6 +234,7 @@ impl History {
             assert!(!self.links[..at].contains(&(*id, key.clone())), "a link of passport {id} was handed out twice");
         }
         self.store.close().await;
+        self.backend.remove().await;
     }
 
     fn new_passports(&mut self, count: u8, tags: u8) -> Vec<NewPassport> {
@@ -262,9 +266,8 @@ impl History {
     }
 }
 
-fn open(folder: &tempfile::TempDir) -> Arc<dyn Store> {
-    let secret = Secret::new([7; 32]).fingerprint();
-    sqlite::open(&folder.path().join("model.db"), Intent::Write, Some(secret)).unwrap()
+async fn open(backend: &Backend) -> Arc<dyn Store> {
+    backend.open(Secret::new([7; 32]).fingerprint()).await
 }
 
 fn at(seconds: i64) -> Timestamp {
@@ -289,14 +292,23 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn every_history_agrees_with_the_model(steps in vec(step(), 1..60)) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let mut history = History::new();
-            for step in &steps {
-                history.take(step).await;
-            }
-            history.ends_well().await;
-        });
+    fn every_history_agrees_with_the_model_on_sqlite(steps in vec(step(), 1..60)) {
+        tell(&steps, async || Backend::sqlite());
     }
+
+    #[test]
+    fn every_history_agrees_with_the_model_on_postgres(steps in vec(step(), 1..60)) {
+        tell(&steps, Backend::postgres);
+    }
+}
+
+fn tell(steps: &[Step], backend: impl AsyncFnOnce() -> Backend) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut history = History::new(backend().await).await;
+        for step in steps {
+            history.take(step).await;
+        }
+        history.ends_well().await;
+    });
 }

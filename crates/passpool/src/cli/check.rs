@@ -31,7 +31,7 @@ struct FindingJson<'a> {
 
 impl CheckCommand {
     pub(super) async fn run(self, around: &mut Surroundings<'_>) -> anyhow::Result<ExitCode> {
-        let store = around.open(Intent::Read)?;
+        let store = around.open(Intent::Read).await?;
         let report = store.check().await?;
         if self.json {
             around.output.json(&ReportJson::from(&report))?;

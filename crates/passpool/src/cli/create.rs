@@ -38,7 +38,7 @@ impl CreateCommand {
             None => Content::empty(),
             Some(file) => read_content(file).with_context(|| file.display().to_string())?,
         };
-        let store = around.open(Intent::Write)?;
+        let store = around.open(Intent::Write).await?;
         let terms = ImportTerms { by: Actor::CommandLine, now: around.now(), imported: false, skip_known: false };
         let filling = Filling { store, codes: Codes::None, terms, entropy: around.entropy.clone() };
         let progress = if is_watched() { ProgressBar::new(self.count) } else { ProgressBar::hidden() };

@@ -47,13 +47,13 @@ impl DemoCommand {
     pub(super) async fn run(self, around: &mut Surroundings<'_>) -> anyhow::Result<ExitCode> {
         self.logs.start(around.output)?;
         around.place = Place::new(passpool_store::DatabaseUrl::Sqlite(DATABASE.into()), None);
-        release_old(around.place.path()).await?;
+        release_old(Path::new(DATABASE)).await?;
         let listener = listen(&self.listen, around).await?;
-        remove_old(around.place.path())?;
+        remove_old(Path::new(DATABASE))?;
         let address = listener.local_addr()?;
         let base = base_of(address)?;
         let signals = EndSignals::listen()?;
-        let (store, secret) = around.open_with_secret(Intent::Serve)?;
+        let (store, secret) = around.open_with_secret(Intent::Serve).await?;
         let links = LinkSettings { base: base.clone(), network: None };
         store.keep_link_settings(links.clone()).await?;
         create(&*store, around).await?;

@@ -20,7 +20,7 @@ pub(super) struct EraseCommand {
 
 impl EraseCommand {
     pub(super) async fn run(self, around: &mut Surroundings<'_>) -> anyhow::Result<ExitCode> {
-        let store = around.open(Intent::Write)?;
+        let store = around.open(Intent::Write).await?;
         let erased = store.erase_recipients_of(self.recipient.clone()).await?;
         if erased == 0 {
             anyhow::bail!("nobody is known as {}", self.recipient);

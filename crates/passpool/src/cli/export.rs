@@ -72,7 +72,7 @@ impl ExportCommand {
             tags => Some(Selector::parse(tags.iter().map(String::as_str), self.rule).map_err(misused)?),
         };
         let filter = ExportFilter { selector, state: self.state, now: around.now() };
-        let (store, secret) = self.open(around)?;
+        let (store, secret) = self.open(around).await?;
         let name = if is_stdout { "the standard output".to_owned() } else { self.file.display().to_string() };
         let sink = self.sink().with_context(|| name.clone())?;
         let exported = export(&*store, filter, format, sink, secret).await;
@@ -85,12 +85,12 @@ impl ExportCommand {
         Ok(ExitCode::SUCCESS)
     }
 
-    fn open(&self, around: &mut Surroundings<'_>) -> anyhow::Result<(Arc<dyn Store>, Option<Secret>)> {
+    async fn open(&self, around: &mut Surroundings<'_>) -> anyhow::Result<(Arc<dyn Store>, Option<Secret>)> {
         if self.with_passphrases {
-            let (store, secret) = around.open_with_secret(Intent::Read)?;
+            let (store, secret) = around.open_with_secret(Intent::Read).await?;
             return Ok((store, Some(secret)));
         }
-        Ok((around.open(Intent::Read)?, None))
+        Ok((around.open(Intent::Read).await?, None))
     }
 
     fn sink(&self) -> io::Result<Box<dyn Write + Send>> {

@@ -55,11 +55,11 @@ impl ImportCommand {
         let source = self.open(&progress).with_context(|| name.clone())?;
         let nothing = || format!("nothing was imported from {name}");
         let mut rows = self.rows(format, source).with_context(nothing)?;
-        if around.place.is_empty()? {
+        if around.place.is_empty().await? {
             // A file that cannot be imported leaves no database behind.
             rows = Box::new(judge_first(rows).with_context(nothing)?);
         }
-        let (store, secret) = around.open_with_secret(Intent::Write)?;
+        let (store, secret) = around.open_with_secret(Intent::Write).await?;
         let codes = if self.printed { Codes::Printed(secret) } else { Codes::Imported(secret) };
         let terms =
             ImportTerms { by: Actor::CommandLine, now: around.now(), imported: true, skip_known: self.skip_known };

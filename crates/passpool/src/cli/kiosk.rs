@@ -74,7 +74,7 @@ impl KioskCommand {
             Self::Add(command) => command.run(around).await?,
             Self::List { json } => list(json, around).await?,
             Self::Close { name } => {
-                let store = around.open(Intent::Write)?;
+                let store = around.open(Intent::Write).await?;
                 store.close_kiosk(name.clone(), around.now()).await?;
                 around.output.message(format_args!("The kiosk {name} is closed."));
             }
@@ -88,7 +88,7 @@ impl AddCommand {
         let now = around.now();
         let kiosk = self.kiosk(now)?;
         let name = kiosk.name.clone();
-        let store = around.open(Intent::Write)?;
+        let store = around.open(Intent::Write).await?;
         store.add_kiosk(kiosk, now).await?;
         around.output.message("Everybody gets a passport at this path of the server:");
         around.output.line(format_args!("/k/{name}"))?;
@@ -112,7 +112,7 @@ impl AddCommand {
 }
 
 async fn list(json: bool, around: &mut Surroundings<'_>) -> anyhow::Result<()> {
-    let store = around.open(Intent::Read)?;
+    let store = around.open(Intent::Read).await?;
     let kiosks = store.kiosks(around.now()).await?;
     let listed = kiosks.iter().map(listed).collect::<anyhow::Result<Vec<_>>>()?;
     if json {

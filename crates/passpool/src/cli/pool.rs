@@ -25,7 +25,7 @@ pub(super) struct PoolCommand {
 impl PoolCommand {
     pub(super) async fn run(self, around: &mut Surroundings<'_>) -> anyhow::Result<ExitCode> {
         let filter = if self.tag.is_empty() { TagFilter::Largest(TAGS_LISTED) } else { TagFilter::Named(self.tag) };
-        let store = around.open(Intent::Read)?;
+        let store = around.open(Intent::Read).await?;
         let counts = store.counts(filter, around.now()).await?;
         if self.json {
             around.output.json(&PoolJson::from(&counts))?;

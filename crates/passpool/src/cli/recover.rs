@@ -26,7 +26,7 @@ pub(super) struct WithdrawCommand {
 
 impl RecoverCommand {
     pub(super) async fn run(self, around: &mut Surroundings<'_>) -> anyhow::Result<ExitCode> {
-        let store = around.open(Intent::Write)?;
+        let store = around.open(Intent::Write).await?;
         for (done, passport) in self.ids.iter().enumerate() {
             let recovered = store.recover(wish(*passport, around)).await;
             recovered.with_context(|| so_far(*passport, done, "recovered"))?;
@@ -38,7 +38,7 @@ impl RecoverCommand {
 
 impl WithdrawCommand {
     pub(super) async fn run(self, around: &mut Surroundings<'_>) -> anyhow::Result<ExitCode> {
-        let store = around.open(Intent::Write)?;
+        let store = around.open(Intent::Write).await?;
         for (done, passport) in self.ids.iter().enumerate() {
             let withdrawn = store.withdraw(wish(*passport, around)).await;
             withdrawn.with_context(|| so_far(*passport, done, "withdrawn"))?;

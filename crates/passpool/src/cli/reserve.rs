@@ -104,7 +104,7 @@ impl ReserveCommand {
         if let Some(recipients) = &recipients {
             self.count = u32::try_from(recipients.as_slice().len()).expect("there is a limit on them");
         }
-        let (store, secret) = around.open_with_secret(Intent::Write)?;
+        let (store, secret) = around.open_with_secret(Intent::Write).await?;
         let links = self.link_settings(&*store, around).await?;
         let wish = self.wish(selector, recipients, around);
         let reservation = store.reserve(wish).await.map_err(|error| self.explain(error))?;

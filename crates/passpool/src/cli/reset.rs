@@ -86,14 +86,14 @@ impl ResetCommand {
         }
         let wish = Reset { scope: self.scope(now)?, by: Actor::CommandLine, now };
         if self.dry_run {
-            let store = around.open(Intent::Read)?;
+            let store = around.open(Intent::Read).await?;
             return self.list(wish, &*store, around).await;
         }
         self.reset(ResetOf::Scope(wish.scope), around).await
     }
 
     async fn reset(&self, of: ResetOf, around: &mut Surroundings<'_>) -> anyhow::Result<ExitCode> {
-        let store = around.open(Intent::Write)?;
+        let store = around.open(Intent::Write).await?;
         let (now, id) = (around.now(), ResetId::new(around.now(), random(&*around.entropy)));
         let done = store.keep_reset(KeptReset { id, of, by: Actor::CommandLine, now }).await?;
         if self.json {
@@ -115,7 +115,7 @@ impl ResetCommand {
     }
 
     async fn undo(&self, id: ResetId, around: &mut Surroundings<'_>) -> anyhow::Result<ExitCode> {
-        let store = around.open(Intent::Write)?;
+        let store = around.open(Intent::Write).await?;
         let done = store.undo_reset(UndoReset { id, by: Actor::CommandLine, now: around.now() }).await?;
         match self.json {
             true => around.output.json(&serde_json::json!({ "count": done.count, "others": done.others }))?,

@@ -82,7 +82,7 @@ impl ServeCommand {
         let base = self.link_base.unwrap_or_else(|| public_url.clone());
         let links = LinkSettings { base, network: self.network };
         let signals = EndSignals::listen()?;
-        let (store, secret) = around.open_with_secret(Intent::Serve)?;
+        let (store, secret) = around.open_with_secret(Intent::Serve).await?;
         store.keep_link_settings(links.clone()).await?;
         for warning in warnings(&public_url, &links) {
             around.output.warning(warning);

@@ -31,14 +31,14 @@ impl<'a> Surroundings<'a> {
     }
 
     /// Opens the database for a command that neither makes links nor reads them.
-    pub(super) fn open(&mut self, intent: Intent) -> Result<Arc<dyn Store>, DatabaseError> {
-        let opened = self.place.open(intent, &*self.entropy)?;
+    pub(super) async fn open(&mut self, intent: Intent) -> Result<Arc<dyn Store>, DatabaseError> {
+        let opened = self.place.open(intent, &*self.entropy, self.clock.clone()).await?;
         Ok(self.keep(opened))
     }
 
     /// Opens the database and its secret.
-    pub(super) fn open_with_secret(&mut self, intent: Intent) -> Result<(Arc<dyn Store>, Secret), DatabaseError> {
-        let (opened, secret) = self.place.open_with_secret(intent, &*self.entropy)?;
+    pub(super) async fn open_with_secret(&mut self, intent: Intent) -> Result<(Arc<dyn Store>, Secret), DatabaseError> {
+        let (opened, secret) = self.place.open_with_secret(intent, &*self.entropy, self.clock.clone()).await?;
         Ok((self.keep(opened), secret))
     }
 

@@ -73,7 +73,7 @@ impl UserCommand {
             Self::Key { name, json } => renew(&name, json, around).await?,
             Self::List { json } => list(json, around).await?,
             Self::Remove { name } => {
-                let store = around.open(Intent::Write)?;
+                let store = around.open(Intent::Write).await?;
                 store.remove_user(name.clone()).await?;
                 around.output.message(format_args!("Removed the user {name}."));
             }
@@ -86,7 +86,7 @@ async fn add(name: &UserName, rights: Rights, json: bool, around: &mut Surroundi
     if rights == Rights::default() {
         return Err(misused("--rights names no right, and nobody needs a key that opens nothing").into());
     }
-    let store = around.open(Intent::Write)?;
+    let store = around.open(Intent::Write).await?;
     let key = ApiKey::from_random(&random(&*around.entropy));
     store
         .add_user(NewUser { name: name.clone(), profile: ProfileOf::Own(rights), key: NewKey::of(&key, around.now()) })
@@ -95,7 +95,7 @@ async fn add(name: &UserName, rights: Rights, json: bool, around: &mut Surroundi
 }
 
 async fn renew(name: &UserName, json: bool, around: &mut Surroundings<'_>) -> anyhow::Result<()> {
-    let store = around.open(Intent::Write)?;
+    let store = around.open(Intent::Write).await?;
     let key = ApiKey::from_random(&random(&*around.entropy));
     let key_now = NewKey::of(&key, around.now());
     store.renew_key(RenewKey { user: name.clone(), old: None, key: key_now, old_until: None }).await?;
@@ -112,7 +112,7 @@ fn show(name: &UserName, key: &ApiKey, json: bool, around: &mut Surroundings<'_>
 }
 
 async fn list(json: bool, around: &mut Surroundings<'_>) -> anyhow::Result<()> {
-    let store = around.open(Intent::Read)?;
+    let store = around.open(Intent::Read).await?;
     let users = store.users().await?;
     let listed = users.iter().map(listed).collect::<anyhow::Result<Vec<_>>>()?;
     if json {

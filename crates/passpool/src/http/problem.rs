@@ -230,8 +230,14 @@ fn refused(refusal: &Refusal) -> Told {
 /// Ours: the caller is told no more than whether to come again.
 fn failed(fault: &Fault) -> Told {
     if fault.passes() {
-        let members = Members { detail: Some(fault.to_string()), ..Members::default() };
-        return Told::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Not now").with(members);
+        let (code, title, detail) = match fault {
+            // Which host does not answer, and why, is nobody's business.
+            Fault::Unreachable(_) => ("unavailable", "Not now", "the database cannot be reached".to_owned()),
+            Fault::OutcomeUnknown => ("outcome-unknown", "Nobody knows whether this was done", fault.to_string()),
+            _ => ("unavailable", "Not now", fault.to_string()),
+        };
+        let members = Members { detail: Some(detail), ..Members::default() };
+        return Told::new(StatusCode::SERVICE_UNAVAILABLE, code, title).with(members);
     }
     Told::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal Server Error")
 }

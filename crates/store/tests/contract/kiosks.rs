@@ -135,7 +135,7 @@ pub(crate) async fn a_wallet_claims_one_passport_of_a_kiosk(shop: &Shop) {
     // What the brand hands out itself counts for no kiosk.
     let other = shop.reserve("expo", 1).await.unwrap().only().clone();
     assert_eq!(claim(shop, other.passport, knowing(&other), ALICE).await, Ok(()));
-    assert!(journal(shop).contains(&format!("claimed wallet:{ALICE}")));
+    assert!(journal(shop).await.contains(&format!("claimed wallet:{ALICE}")));
 }
 
 pub(crate) async fn a_kiosk_may_give_each_visitor_more_than_one(shop: &Shop) {

@@ -70,7 +70,7 @@ pub(crate) async fn the_first_look_of_a_person_is_a_scan(shop: &Shop) {
         assert_eq!((opened.passport, opened.state.name()), (handed.passport, StateName::Scanned));
         assert_eq!(opened.content, Content::empty());
     }
-    assert_eq!(journal(shop), ["created cli", "reserved cli", "scanned visitor"]);
+    assert_eq!(journal(shop).await, ["created cli", "reserved cli", "scanned visitor"]);
     // Whoever signs with the passphrase's key knows the link as well.
     assert!(open(shop, handed.passport, signing_for(&handed), at(4)).await.is_ok());
 }
@@ -88,7 +88,7 @@ pub(crate) async fn a_robots_looks_change_nothing_and_are_told_once_an_hour(shop
         "the robot sees what a person made of it"
     );
     let told = ["created cli", "reserved cli", "previewed visitor", "previewed visitor", "scanned visitor"];
-    assert_eq!(journal(shop), told);
+    assert_eq!(journal(shop).await, told);
 }
 
 pub(crate) async fn every_dead_link_is_refused_alike(shop: &Shop) {
@@ -101,7 +101,7 @@ pub(crate) async fn every_dead_link_is_refused_alike(shop: &Shop) {
     let [reset, ended, owned] = <[HandedOut; 3]>::try_from(links).unwrap();
     shop.reset(ResetScope::Named(vec![reset.passport]), at(1)).await.unwrap();
     claim(shop, owned.passport, knowing(&owned), ALICE).await.unwrap();
-    let before = journal(shop);
+    let before = journal(shop).await;
     let dead = [
         (reset.passport, knowing(&reset)),
         (reset.passport, signing_for(&reset)),
@@ -118,7 +118,7 @@ pub(crate) async fn every_dead_link_is_refused_alike(shop: &Shop) {
         assert_eq!(open(shop, passport, proof.clone(), at(10)).await, Err(Refusal::LinkDead), "{passport}");
         assert_eq!(claim_at(shop, passport, proof, BOB, at(10)).await, Err(Refusal::LinkDead), "{passport}");
     }
-    assert_eq!(journal(shop), before, "nothing was changed");
+    assert_eq!(journal(shop).await, before, "nothing was changed");
 }
 
 pub(crate) async fn who_claims_first_owns_it(shop: &Shop) {
@@ -132,7 +132,7 @@ pub(crate) async fn who_claims_first_owns_it(shop: &Shop) {
     let opened = open(shop, handed.passport, owning(ALICE), at(2)).await.unwrap();
     assert!(matches!(opened.state, State::Claimed { owner: ALICE, .. }));
     assert_eq!(shop.reset(tagged("vip"), at(2)).await, Ok(0), "a claimed passport is never reset");
-    assert_eq!(journal(shop)[2..], ["scanned visitor".to_owned(), format!("claimed wallet:{ALICE}")]);
+    assert_eq!(journal(shop).await[2..], ["scanned visitor".to_owned(), format!("claimed wallet:{ALICE}")]);
 }
 
 pub(crate) async fn a_page_left_open_from_before_a_reset_claims_nothing(shop: &Shop) {
@@ -160,7 +160,7 @@ pub(crate) async fn a_claim_and_a_reset_at_once_have_one_winner(shop: &Shop) {
             let (was_reset, claim) = tokio::join!(resetting, claiming);
             (claim, was_reset)
         };
-        let last = last_told(shop);
+        let last = last_told(shop).await;
         match (claim, was_reset.unwrap()) {
             (Ok(()), 0) => {
                 assert_eq!(last, format!("claimed wallet:{ALICE}"));

@@ -1,6 +1,8 @@
 //! What a store promises: each story is told once and runs on every backend.
 
 mod accounts;
+#[path = "../support/backend.rs"]
+mod backend;
 mod events;
 mod holds;
 mod imports;
@@ -17,18 +19,34 @@ mod shop;
 mod transfers;
 mod users;
 
-/// Makes a test of each story for each backend. After a story the database has to agree with itself.
+/// Makes a test of each story on a backend. After a story the database has to agree with itself.
+macro_rules! tell {
+    ($backend:ident: $($module:ident::$story:ident,)*) => {
+        $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+        async fn $story() {
+            let shop = crate::shop::Shop::$backend().await;
+            crate::$module::$story(&shop).await;
+            shop.agrees_with_itself().await;
+        })*
+    };
+}
+
+/// What every backend promises.
 macro_rules! contract {
-    ($($module:ident::$story:ident,)*) => {
+    ($($stories:tt)*) => {
         mod sqlite {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-            async fn $story() {
-                let shop = crate::shop::Shop::sqlite();
-                crate::$module::$story(&shop).await;
-                shop.agrees_with_itself().await;
-            })*
+            tell! { sqlite: $($stories)* }
+        }
+
+        mod postgres {
+            tell! { postgres: $($stories)* }
         }
     };
+}
+
+/// What a file promises besides.
+mod sqlite_file {
+    tell! { sqlite: recipients::no_name_is_left_in_the_file, }
 }
 
 contract! {
@@ -121,7 +139,6 @@ contract! {
     passports::pools_are_listed_by_name,
     recipients::recipients_are_listed_and_erased,
     recipients::recipients_are_forgotten_when_their_last_passport_has_left_for_long,
-    recipients::no_name_is_left_in_the_file,
     events::events_are_read_by_what_they_are_about,
     events::whoever_reads_on_misses_nothing_of_an_import,
     accounts::users_share_a_profile,

@@ -29,13 +29,13 @@ pub(crate) async fn recipients_are_listed_and_erased(shop: &Shop) {
     assert_eq!(list(shop, Some("B"), None, 10).await, ["B 2", "B 4"]);
     assert_eq!(list(shop, Some("B"), Some(of(1)), 10).await, ["B 4"]);
 
-    let history = journal(shop);
+    let history = journal(shop).await;
     shop.store().erase_recipient(of(0)).await.unwrap();
     assert_eq!(shop.store().erase_recipient(of(0)).await.map_err(refusal), Err(Refusal::UnknownRecipient(of(0))));
     assert_eq!(shop.store().erase_recipients_of(Reference::parse("B").unwrap()).await.unwrap(), 2);
     assert_eq!(shop.store().erase_recipients_of(Reference::parse("B").unwrap()).await.unwrap(), 0);
     assert_eq!(list(shop, None, None, 10).await, ["C 3", "D 5"]);
-    assert_eq!(journal(shop), history, "the history is untouched");
+    assert_eq!(journal(shop).await, history, "the history is untouched");
     assert_eq!(shop.store().passport(id(1), at(0)).await.unwrap().unwrap().recipient, None);
 }
 
@@ -64,7 +64,7 @@ pub(crate) async fn no_name_is_left_in_the_file(shop: &Shop) {
     shop.store().erase_recipients_of(Reference::parse("Xanthippe-77").unwrap()).await.unwrap();
     shop.store().erase_recipients_of(Reference::parse("Yorick-88").unwrap()).await.unwrap();
     shop.reopen().await; // The log is taken into the file when it is closed.
-    let file = std::fs::read(shop.path()).unwrap();
+    let file = std::fs::read(shop.backend.file()).unwrap();
     for name in ["Xanthippe-77", "Yorick-88"] {
         assert!(!file.windows(name.len()).any(|window| window == name.as_bytes()), "{name} is in the file");
     }

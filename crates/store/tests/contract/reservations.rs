@@ -116,7 +116,7 @@ pub(crate) async fn reservations_are_listed_the_newest_first(shop: &Shop) {
     assert_eq!(known.info.note.as_ref().map(Note::reveal), Some("for the gala"));
     assert_eq!((known.info.count, known.states.of(StateName::Reserved), known.gone), (2, 2, 0));
     assert_eq!(shop.store().reservation(ReservationId::new(at(0), [9; 10]), at(0)).await.unwrap(), None);
-    let rows = journal(shop).len();
+    let rows = journal(shop).await.len();
     assert_eq!(rows, 30, "no list is told in the journal");
 }
 
@@ -134,7 +134,7 @@ pub(crate) async fn links_are_shown_page_by_page_and_each_is_told(shop: &Shop) {
         let is_claimed = link.passport == id(2);
         assert_eq!(link.key.as_ref(), Some(&handed.key).filter(|_| !is_claimed), "a claimed one has no link");
     }
-    assert_eq!(journal(shop).iter().filter(|row| *row == "shown cli").count(), 3);
+    assert_eq!(journal(shop).await.iter().filter(|row| *row == "shown cli").count(), 3);
     let one = show(shop, LinksOf::Passport(id(3)), 2).await.unwrap();
     assert_eq!(one, shown[2..3]);
     let available = show(shop, LinksOf::Passport(id(9)), 2).await.unwrap();

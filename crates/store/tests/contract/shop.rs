@@ -1,11 +1,8 @@
 //! A shop with a database of its own, and a clock that stands where the story puts it.
 
-use std::{
-    path::PathBuf,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
-    },
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicU64, Ordering},
 };
 
 use passpool_core::{
@@ -14,23 +11,30 @@ use passpool_core::{
     Timestamp,
 };
 use passpool_store::{
-    Create, ImportTerms, Intent, Matching, PoolCounts, Reset, ResetScope, StateCounts, Store, StoreError, TagFilter,
-    sqlite,
+    Create, ImportTerms, Matching, PoolCounts, Reset, ResetScope, StateCounts, Store, StoreError, TagFilter,
 };
-use tempfile::TempDir;
+
+use crate::backend::{Backend, connect};
 
 pub(crate) struct Shop {
-    folder: TempDir,
+    pub(crate) backend: Backend,
     store: Mutex<Arc<dyn Store>>,
     /// So that no two wishes of a story draw the same numbers.
     wishes: AtomicU64,
 }
 
 impl Shop {
-    pub(crate) fn sqlite() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let store = open(&folder.path().join("shop.db"));
-        Self { folder, store: Mutex::new(store), wishes: AtomicU64::new(0) }
+    pub(crate) async fn sqlite() -> Self {
+        Self::new(Backend::sqlite()).await
+    }
+
+    pub(crate) async fn postgres() -> Self {
+        Self::new(Backend::postgres().await).await
+    }
+
+    async fn new(backend: Backend) -> Self {
+        let store = backend.open(secret().fingerprint()).await;
+        Self { backend, store: Mutex::new(store), wishes: AtomicU64::new(0) }
     }
 
     pub(crate) fn store(&self) -> Arc<dyn Store> {
@@ -40,11 +44,8 @@ impl Shop {
     /// Closes the database and opens it again, as a restart does.
     pub(crate) async fn reopen(&self) {
         self.store().close().await;
-        *self.store.lock().unwrap() = open(&self.path());
-    }
-
-    pub(crate) fn path(&self) -> PathBuf {
-        self.folder.path().join("shop.db")
+        let store = self.backend.open(secret().fingerprint()).await;
+        *self.store.lock().unwrap() = store;
     }
 
     /// Makes passports with the ids `from..from + count`, all with these tags.
@@ -117,25 +118,33 @@ impl Shop {
             assert!(counts.total() <= all.total(), "{tag}");
         }
         self.store().close().await;
+        self.backend.remove().await;
     }
 }
 
 /// What the journal says last.
-pub(crate) fn last_told(shop: &Shop) -> String {
-    let db = rusqlite::Connection::open(shop.path()).unwrap();
-    let sql = "SELECT kind || ' ' || actor FROM journal ORDER BY seq DESC LIMIT 1";
-    db.query_row(sql, [], |row| row.get(0)).unwrap()
+pub(crate) async fn last_told(shop: &Shop) -> String {
+    journal(shop).await.pop().unwrap()
 }
 
 /// What the journal says, row by row: the kind and the actor.
-pub(crate) fn journal(shop: &Shop) -> Vec<String> {
-    let db = rusqlite::Connection::open(shop.path()).unwrap();
-    let mut rows = db.prepare("SELECT kind || ' ' || actor FROM journal ORDER BY seq").unwrap();
-    rows.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+pub(crate) async fn journal(shop: &Shop) -> Vec<String> {
+    told_by(shop, "SELECT kind || ' ' || actor FROM journal ORDER BY seq").await
 }
 
-fn open(path: &std::path::Path) -> Arc<dyn Store> {
-    sqlite::open(path, Intent::Write, Some(secret().fingerprint())).unwrap()
+/// What the database itself answers to a question about one column of text.
+pub(crate) async fn told_by(shop: &Shop, sql: &str) -> Vec<String> {
+    match &shop.backend {
+        Backend::Sqlite(_) => {
+            let db = rusqlite::Connection::open(shop.backend.file()).unwrap();
+            let mut rows = db.prepare(sql).unwrap();
+            rows.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+        }
+        Backend::Postgres { .. } => {
+            let rows = connect(&shop.backend.url()).await.query(sql, &[]).await.unwrap();
+            rows.iter().map(|row| row.get(0)).collect()
+        }
+    }
 }
 
 pub(crate) fn secret() -> Secret {

@@ -47,7 +47,7 @@ pub(crate) async fn a_transfer_is_pending_until_it_is_settled(shop: &Shop) {
     assert_eq!((settle(14).await, settle(15).await, settle(16).await), (0, 1, 0));
     assert_eq!(transfer(shop, &handed, ALICE, 16).await, not(Untransferable::AlreadyOwner));
     assert_eq!(transfer(shop, &handed, BOB, 16).await, not(Untransferable::OwnedByAnother));
-    assert_eq!(journal(shop)[2..], ["transferred cli", "settled clock"]);
+    assert_eq!(journal(shop).await[2..], ["transferred cli", "settled clock"]);
 }
 
 pub(crate) async fn what_is_not_settled_in_time_has_failed(shop: &Shop) {

@@ -113,6 +113,10 @@ fn failed(fault: &Fault) -> Response {
         Fault::Locked => busy("The database is locked by another program"),
         Fault::DiskFull => busy("The disk is full or cannot be written"),
         Fault::Closed => busy("The server is closing"),
+        Fault::Unreachable(_) => busy("The database cannot be reached"),
+        Fault::OutcomeUnknown => busy(
+            "The database did not say whether this was done: repeat the call with the same Idempotency-Key to learn it",
+        ),
         Fault::Damaged(_) | Fault::Database(_) => shape_c(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
     }
 }

@@ -1,0 +1,156 @@
+//! Connections, and what their errors mean.
+
+use std::{
+    error::Error as _,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, Timeouts};
+use tokio_postgres::{
+    Row,
+    error::SqlState,
+    types::{WasNull, WrongType},
+};
+
+use super::{tls, typed::Parameters, url::PostgresUrl};
+use crate::{Fault, StoreError};
+
+/// How many connections a server has at most. PostgreSQL serves more work with few than with many.
+const CONNECTIONS: usize = 16;
+/// How long a caller waits for one of them, and for a new one.
+const WAIT_AT_MOST: Duration = Duration::from_secs(10);
+
+/// The connections of one server.
+#[derive(Clone, Debug)]
+pub(super) struct Connections(Pool);
+
+/// One connection, outside of a transaction or inside of one.
+pub(super) struct Session {
+    /// There until it is dropped.
+    client: Option<Object>,
+    is_broken: AtomicBool,
+}
+
+impl Connections {
+    /// Connects to nothing yet.
+    pub(super) fn new(url: &PostgresUrl) -> Result<Self, Fault> {
+        // Whether a connection still lives is known without asking the server.
+        let config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let manager = Manager::from_config(url.config.clone(), tls::connector(url)?, config);
+        let timeouts = Timeouts { wait: Some(WAIT_AT_MOST), create: Some(WAIT_AT_MOST), recycle: Some(WAIT_AT_MOST) };
+        let pool = Pool::builder(manager).max_size(CONNECTIONS).runtime(Runtime::Tokio1).timeouts(timeouts);
+        pool.build().map(Self).map_err(|error| Fault::Database(error.to_string()))
+    }
+
+    pub(super) async fn session(&self) -> Result<Session, Fault> {
+        match self.0.get().await {
+            Ok(client) => Ok(Session { client: Some(client), is_broken: AtomicBool::new(false) }),
+            Err(PoolError::Backend(error)) => Err(error.into()),
+            Err(PoolError::Closed) => Err(Fault::Closed),
+            Err(PoolError::Timeout(_)) => Err(Fault::Unreachable("no connection within 10 s".into())),
+            Err(error) => Err(Fault::Database(error.to_string())),
+        }
+    }
+
+    pub(super) fn close(&self) {
+        self.0.close();
+    }
+}
+
+impl Session {
+    pub(super) async fn query(&self, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Row>, Fault> {
+        self.judge(self.client().query_typed(sql, parameters).await)
+    }
+
+    pub(super) async fn query_opt(&self, sql: &str, parameters: Parameters<'_>) -> Result<Option<Row>, Fault> {
+        self.judge(self.client().query_typed_opt(sql, parameters).await)
+    }
+
+    pub(super) async fn query_one(&self, sql: &str, parameters: Parameters<'_>) -> Result<Row, Fault> {
+        self.judge(self.client().query_typed_one(sql, parameters).await)
+    }
+
+    /// Answers how many rows were changed.
+    pub(super) async fn execute(&self, sql: &str, parameters: Parameters<'_>) -> Result<u64, Fault> {
+        self.judge(self.client().execute_typed(sql, parameters).await)
+    }
+
+    /// Runs statements that have no parameters and whose rows nobody wants.
+    pub(super) async fn run(&self, sql: &str) -> Result<(), Fault> {
+        self.judge(self.client().batch_execute(sql).await)
+    }
+
+    /// Commits what was begun. Whoever hears nothing of a commit does not know whether it was done.
+    pub(super) async fn commit(&self) -> Result<(), Fault> {
+        let committed = self.run("COMMIT").await;
+        committed.map_err(|fault| if let Fault::Unreachable(_) = fault { Fault::OutcomeUnknown } else { fault })
+    }
+
+    pub(super) fn client(&self) -> &tokio_postgres::Client {
+        self.client.as_ref().expect("a session has its connection until it is dropped")
+    }
+
+    pub(super) fn client_mut(&mut self) -> &mut tokio_postgres::Client {
+        self.client.as_mut().expect("a session has its connection until it is dropped")
+    }
+
+    /// Closes the connection instead of giving it back: what it has begun is undone by the server.
+    pub(super) fn abandon(&self) {
+        self.is_broken.store(true, Ordering::Relaxed);
+    }
+
+    /// What an error of this connection means.
+    pub(super) fn fault_of(&self, error: tokio_postgres::Error) -> Fault {
+        let fault = Fault::from(error);
+        if matches!(fault, Fault::Unreachable(_)) {
+            // A server that became a standby answers, and will not write again.
+            self.abandon();
+        }
+        fault
+    }
+
+    fn judge<T>(&self, answer: Result<T, tokio_postgres::Error>) -> Result<T, Fault> {
+        answer.map_err(|error| self.fault_of(error))
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if let Some(client) = self.client.take()
+            && self.is_broken.load(Ordering::Relaxed)
+        {
+            drop(Object::take(client));
+        }
+    }
+}
+
+impl From<tokio_postgres::Error> for Fault {
+    fn from(error: tokio_postgres::Error) -> Self {
+        let Some(told) = error.as_db_error() else {
+            let cause = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+            // What is neither the server's word nor the way to it is ours: a column that is not what we read.
+            let is_ours = error.source().is_some_and(|source| source.is::<WrongType>() || source.is::<WasNull>());
+            return if is_ours { Self::Database(format!("{error}: {cause}")) } else { Self::Unreachable(cause) };
+        };
+        let text = format!("{} ({})", told.message(), told.code().code());
+        match told.code() {
+            code if code.code().starts_with("08") || code.code().starts_with("57P") => Self::Unreachable(text),
+            &(SqlState::TOO_MANY_CONNECTIONS | SqlState::READ_ONLY_SQL_TRANSACTION) => Self::Unreachable(text),
+            &SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT => Self::Unreachable(text),
+            &(SqlState::T_R_DEADLOCK_DETECTED
+            | SqlState::T_R_SERIALIZATION_FAILURE
+            | SqlState::LOCK_NOT_AVAILABLE
+            | SqlState::QUERY_CANCELED) => Self::Locked,
+            &SqlState::DISK_FULL => Self::DiskFull,
+            &(SqlState::DATA_CORRUPTED | SqlState::INDEX_CORRUPTED) => Self::Damaged(text),
+            _ => Self::Database(text),
+        }
+    }
+}
+
+impl From<tokio_postgres::Error> for StoreError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Fault(error.into())
+    }
+}

@@ -1,0 +1,235 @@
+//! Picking: the first passports of the pool that a selector matches, taken in one statement.
+//!
+//! A row of `pool` is there for each tag of each passport that can be had, so nothing dead is walked. What is locked is
+//! the passport, never the posting: two callers who come by different tags would wait for each other in a circle.
+
+use std::fmt::Write as _;
+
+use passpool_core::{Event, Rule, StateName, Timestamp};
+use tokio_postgres::Row;
+
+use super::{connection::Session, passport::PassportRow, tags::Wanted, typed::typed};
+use crate::Fault;
+
+/// The planner is right about most statements, and about this one only for some seconds: with several tags a passport it
+/// changes to joins that read the whole pool (measured: a third of the speed). These are for one transaction.
+pub(super) const KEEP_NESTED_LOOPS: &str = "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_memoize = off; \
+     SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL jit = off";
+
+/// How far beyond what is wanted each branch of an `or` looks: as many rows as other statements may have locked.
+const LOOK_AHEAD: i64 = 2_048;
+
+/// How passports that others have locked are treated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Locked {
+    /// They are passed over, from a place before which there was nothing. Fast, and it may find too few.
+    Skip { from: i64 },
+    /// They are waited for, in the order of their creation. What this does not find is not there.
+    Wait,
+}
+
+/// What becomes of the passports that are picked: one of them for each of the numbers.
+pub(super) struct HandOuts {
+    pub(super) event: Event,
+    pub(super) numbers: Vec<i64>,
+    pub(super) secret: i16,
+    /// One for each, or one for all.
+    pub(super) ats: Vec<i64>,
+    /// One for each, or one for all; 0 is no end.
+    pub(super) untils: Vec<i64>,
+    /// One for each, or one for all: a place among the actors.
+    pub(super) by: Vec<i32>,
+    pub(super) actors: Vec<String>,
+    pub(super) reservation: Option<Vec<u8>>,
+    /// What the journal says besides the end: the inside of a JSON object that begins with a comma.
+    pub(super) detail: String,
+    /// The wallets that they go to, 20 bytes each, one behind the other. Empty if they go to nobody yet.
+    pub(super) recipients: Vec<u8>,
+    pub(super) settle_by: Option<Timestamp>,
+    pub(super) kiosk: Option<i32>,
+    pub(super) with_content: bool,
+}
+
+/// What was taken.
+pub(super) struct Taken {
+    /// How many were found: all of them were taken if they were enough, and none if not.
+    pub(super) found: usize,
+    /// In the order of the hand-outs.
+    pub(super) passports: Vec<(PassportRow, Option<String>)>,
+}
+
+/// Why nothing was taken.
+pub(super) enum TakeError {
+    /// A passport came back to the pool and left it again while this waited for it. Ask again.
+    Overtaken,
+    Fault(Fault),
+}
+
+impl From<Fault> for TakeError {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+/// Takes a passport for each hand-out, or as many as there are if they are `at_least` so many, or none.
+///
+/// It wants a transaction in which [`KEEP_NESTED_LOOPS`] holds.
+pub(super) async fn take(
+    db: &Session,
+    wanted: &Wanted,
+    locked: Locked,
+    at_least: usize,
+    hand_outs: &HandOuts,
+) -> Result<Taken, TakeError> {
+    let HandOuts { numbers, ats, untils, by, actors, detail, recipients, .. } = hand_outs;
+    let count = numbers.len() as i64;
+    let (from, look_ahead) = match locked {
+        Locked::Skip { from } => (from, Some(count + LOOK_AHEAD)),
+        Locked::Wait => (0, None),
+    };
+    let state = if recipients.is_empty() { StateName::Reserved } else { StateName::Pending };
+    let sql = statement(wanted, locked);
+    let rows = db
+        .client()
+        .query_typed(
+            &sql,
+            typed![
+                wanted.tags,
+                from,
+                count,
+                look_ahead,
+                at_least as i64,
+                *numbers,
+                *ats,
+                *untils,
+                *by,
+                *actors,
+                hand_outs.event.as_str(),
+                state as i16,
+                hand_outs.secret,
+                hand_outs.reservation,
+                *detail,
+                *recipients,
+                hand_outs.settle_by.map(Timestamp::as_micros),
+                hand_outs.kiosk,
+                hand_outs.with_content,
+            ],
+        )
+        .await;
+    match rows {
+        Ok(rows) => Ok(read(&rows)?),
+        Err(error) if error.code() == Some(&tokio_postgres::error::SqlState::DIVISION_BY_ZERO) => {
+            Err(TakeError::Overtaken)
+        }
+        Err(error) => Err(TakeError::Fault(db.fault_of(error))),
+    }
+}
+
+fn read(rows: &[Row]) -> Result<Taken, Fault> {
+    let found: i64 = rows.first().map_or(Ok(0), |row| row.try_get("found"))?;
+    let mut passports = Vec::with_capacity(rows.len());
+    for row in rows.iter().filter(|row| !matches!(row.try_get::<_, Option<i64>>("seq"), Ok(None))) {
+        let position: i64 = row.try_get("position")?;
+        passports.push((position, PassportRow::read(row)?, row.try_get("json")?));
+    }
+    passports.sort_unstable_by_key(|(position, ..)| *position);
+    let passports = passports.into_iter().map(|(_, row, json)| (row, json)).collect();
+    Ok(Taken { found: found as usize, passports })
+}
+
+/// Everything that one reservation is, as one statement: what is picked, what becomes of it, and what is told.
+///
+/// The last lines divide by zero if a passport's postings were not those that this statement saw.
+fn statement(wanted: &Wanted, locked: Locked) -> String {
+    let candidates = candidates(wanted);
+    let lock = match locked {
+        Locked::Skip { .. } => "FOR UPDATE OF passport SKIP LOCKED",
+        Locked::Wait => "FOR UPDATE OF passport",
+    };
+    format!(
+        "WITH visible AS MATERIALIZED (
+            -- The places between the chunks that imports hide.
+            SELECT low, high FROM (
+                SELECT greatest($2::bigint, (lag(chunk, 1, -1::bigint) OVER (ORDER BY chunk) + 1) << 12) AS low,
+                    chunk << 12 AS high
+                FROM (SELECT chunk FROM hidden UNION ALL SELECT 1::bigint << 50) AS edge
+            ) AS gap WHERE low < high ORDER BY low
+        ), picked AS MATERIALIZED (
+            SELECT found.* FROM visible CROSS JOIN LATERAL (
+                SELECT passport.* FROM {candidates}
+                AND passport.state = 0
+                ORDER BY passport.seq LIMIT $3 {lock}
+            ) AS found LIMIT $3
+        ), numbered AS (
+            SELECT row_number() OVER (ORDER BY seq) AS position, picked.* FROM picked
+        ), handed AS MATERIALIZED (
+            SELECT seq, changed AS was_changed, tags, position, nextval('journal_number') AS told,
+                ($6::bigint[])[position] AS number,
+                coalesce(($7::bigint[])[position], ($7::bigint[])[1]) AS at,
+                nullif(coalesce(($8::bigint[])[position], ($8::bigint[])[1]), 0) AS until,
+                ($10::text[])[coalesce(($9::integer[])[position], ($9::integer[])[1])] AS actor,
+                CASE WHEN $12::smallint = 3 THEN substr($16::bytea, (position::integer - 1) * 20 + 1, 20) END AS owner
+            FROM numbered WHERE (SELECT count(*) FROM picked) >= $5
+        ), written AS (
+            UPDATE passport SET state = $12, changed = told, changed_at = greatest(at, passport.changed_at),
+                secret = coalesce(passport.secret, $13::smallint),
+                number = CASE WHEN passport.sealed IS NULL THEN handed.number END,
+                handed_at = at, until = handed.until, reservation = $14::bytea, owner = handed.owner,
+                settle_by = $17::bigint, kiosk = $18::integer
+            FROM handed WHERE passport.seq = handed.seq AND passport.state = 0 AND passport.changed = was_changed
+            RETURNING passport.*, position, actor, was_changed
+        ), unpooled AS (
+            DELETE FROM pool USING (SELECT unnest(tags) AS tag, seq FROM handed) AS leaving
+            WHERE pool.tag = leaving.tag AND pool.seq = leaving.seq RETURNING 1
+        ), ends AS (
+            INSERT INTO ending (seq, at, is_transfer)
+            SELECT seq, coalesce($17, until), $17 IS NOT NULL FROM handed WHERE coalesce($17, until) IS NOT NULL
+        ), told AS (
+            INSERT INTO journal (seq, at, kind, passport, actor, detail)
+            SELECT changed, changed_at, $11::text, id, actor, '{{\"after\":' || was_changed
+                || coalesce(',\"until\":' || until, '') || $15::text
+                || CASE WHEN owner IS NULL THEN '' ELSE ',\"to\":\"0x' || encode(owner, 'hex') || '\"' END || '}}'
+            FROM written
+        )
+        SELECT (SELECT count(*) FROM picked)
+            / (CASE WHEN (SELECT count(*) FROM unpooled) = (SELECT coalesce(sum(cardinality(tags)), 0) FROM handed)
+                AND (SELECT count(*) FROM written) = (SELECT count(*) FROM handed) THEN 1 ELSE 0 END) AS found,
+            written.*,
+            CASE WHEN $19::boolean THEN (SELECT json FROM content WHERE content.id = written.content) END AS json
+        FROM (SELECT 1) AS one LEFT JOIN written ON true"
+    )
+}
+
+/// Passports that have the tags, in the order of their creation, between two places.
+fn candidates(wanted: &Wanted) -> String {
+    let tags = 1..=wanted.tags.len();
+    match wanted.rule {
+        Rule::And => {
+            let (mut from, mut condition) = (String::new(), String::new());
+            for tag in tags {
+                let (join, and) = if tag == 1 { ("", "") } else { (" JOIN ", " AND ") };
+                let on = if tag == 1 { String::new() } else { format!(" ON t{tag}.seq = t1.seq") };
+                let _ = write!(from, "{join}pool AS t{tag}{on}");
+                let _ = write!(
+                    condition,
+                    "{and}t{tag}.tag = ($1::integer[])[{tag}] AND t{tag}.seq >= low AND t{tag}.seq < high"
+                );
+            }
+            format!("{from} JOIN passport ON passport.seq = t1.seq WHERE {condition}")
+        }
+        Rule::Or => {
+            // Without a limit in each branch all of them are read to the end.
+            let branch = |tag| {
+                format!(
+                    "(SELECT seq FROM pool WHERE tag = ($1::integer[])[{tag}] AND seq >= low AND seq < high \
+                     ORDER BY seq LIMIT $4)"
+                )
+            };
+            let branches = tags.map(branch).collect::<Vec<_>>().join(" UNION ALL ");
+            format!(
+                "(SELECT DISTINCT seq FROM ({branches}) AS branch ORDER BY seq) AS candidate \
+                 JOIN passport ON passport.seq = candidate.seq WHERE true"
+            )
+        }
+    }
+}
