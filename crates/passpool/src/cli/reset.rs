@@ -4,12 +4,12 @@ use std::process::ExitCode;
 
 use passpool_core::{Actor, PassportId, PreviewId, ReservationId, ResetId, Rule, Selector, Timestamp, WholeSeconds};
 use passpool_store::{
-    HeldState, Intent, KeptReset, Matching, PreviewPage, Reset, ResetOf, ResetScope, Resettable, Store, UndoReset,
+    HeldState, Intent, KeptReset, Matching, Preview, PreviewPage, ResetOf, ResetScope, Resettable, UndoReset,
 };
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
-use super::{Passports, Surroundings, misused, moment::rfc_3339, span::parse_span};
-use crate::clock::random;
+use super::{Passports, Surroundings, list::or_dash, misused, moment::rfc_3339, span::parse_span};
+use crate::{clock::random, http::v1::shapes::PreviewedPassport, output::waiting};
 
 /// How many passports a dry run reads at once.
 const PAGE: usize = 1_000;
@@ -44,10 +44,10 @@ pub(super) struct ResetCommand {
     /// These passports and no others, all or none of them; may be given more than once
     #[arg(long, value_name = "ID", value_delimiter = ',', value_parser = PassportId::parse)]
     id: Vec<PassportId>,
-    /// List what would be reset, and change nothing
+    /// List what would be reset, and change nothing; --preview resets just that
     #[arg(long)]
     dry_run: bool,
-    /// Print JSON: the count, or an object a line for each passport of a dry run
+    /// Print JSON: the counts and by which id it can be undone, or what would be reset
     #[arg(long)]
     json: bool,
 }
@@ -58,11 +58,14 @@ enum HeldStateFlag {
     Scanned,
 }
 
+/// What would be reset.
 #[derive(Serialize)]
-struct Listed {
-    id: u64,
-    state: &'static str,
-    handed_out_at: Option<String>,
+struct PrintedPreview {
+    /// By which it can be reset.
+    preview: String,
+    count: u64,
+    #[serde(serialize_with = "as_previewed")]
+    passports: Vec<Resettable>,
 }
 
 #[derive(Serialize)]
@@ -84,18 +87,19 @@ impl ResetCommand {
         if let Some(preview) = self.preview {
             return self.reset(ResetOf::Preview(preview), around).await;
         }
-        let wish = Reset { scope: self.scope(now)?, by: Actor::CommandLine, now };
+        let scope = self.scope(now)?;
         if self.dry_run {
-            let store = around.open(Intent::Read)?;
-            return self.list(wish, &*store, around).await;
+            self.preview(scope, now, around).await?;
+            return Ok(ExitCode::SUCCESS);
         }
-        self.reset(ResetOf::Scope(wish.scope), around).await
+        self.reset(ResetOf::Scope(scope), around).await
     }
 
     async fn reset(&self, of: ResetOf, around: &mut Surroundings<'_>) -> anyhow::Result<ExitCode> {
         let store = around.open(Intent::Write)?;
         let (now, id) = (around.now(), ResetId::new(around.now(), random(&*around.entropy)));
-        let done = store.keep_reset(KeptReset { id, of, by: Actor::CommandLine, now }).await?;
+        let wish = KeptReset { id, of, by: Actor::CommandLine, now };
+        let done = waiting("Giving passports back", store.keep_reset(wish)).await?;
         if self.json {
             let id = (done.count > 0).then(|| id.to_string());
             let changed_since = self.preview.map(|_| done.changed_since);
@@ -116,7 +120,8 @@ impl ResetCommand {
 
     async fn undo(&self, id: ResetId, around: &mut Surroundings<'_>) -> anyhow::Result<ExitCode> {
         let store = around.open(Intent::Write)?;
-        let done = store.undo_reset(UndoReset { id, by: Actor::CommandLine, now: around.now() }).await?;
+        let wish = UndoReset { id, by: Actor::CommandLine, now: around.now() };
+        let done = waiting("Taking the reset back", store.undo_reset(wish)).await?;
         match self.json {
             true => around.output.json(&serde_json::json!({ "count": done.count, "others": done.others }))?,
             false => around.output.line(format_args!("{} as before the reset", Passports(done.count)))?,
@@ -154,34 +159,47 @@ impl ResetCommand {
         selector.map(Some).map_err(|error| misused(format!("--tags: {error}")))
     }
 
-    async fn list(&self, wish: Reset, store: &dyn Store, around: &mut Surroundings<'_>) -> anyhow::Result<ExitCode> {
-        let mut page = PreviewPage { after: None, limit: PAGE };
-        let mut count = 0;
+    /// Remembers what would be reset, and lists it.
+    async fn preview(&self, scope: ResetScope, now: Timestamp, around: &mut Surroundings<'_>) -> anyhow::Result<()> {
+        // What is kept of it is gone in a quarter of an hour, so it is a look: it makes no database.
+        let store = around.open_existing()?;
+        let id = PreviewId::new(now, random(&*around.entropy));
+        let count = waiting("Looking", store.keep_preview(Preview { id, scope, now })).await?;
+        let (mut page, mut passports) = (PreviewPage { after: None, limit: PAGE }, Vec::new());
         loop {
-            let found = store.preview_reset(wish.clone(), page).await?;
-            for passport in &found {
-                self.print(passport, around)?;
+            let found = store.preview(id, page, now).await?;
+            let next = found.last().filter(|_| found.len() == PAGE).map(|last| last.passport);
+            if self.json {
+                passports.extend(found);
+            } else {
+                for passport in &found {
+                    around.output.line(line(passport)?)?;
+                }
             }
-            count += found.len() as u64;
-            match found.last() {
-                Some(last) if found.len() == PAGE => page.after = Some(last.passport),
-                _ => break,
-            }
+            let Some(last) = next else { break };
+            page.after = Some(last);
+        }
+        if self.json {
+            around.output.json(&PrintedPreview { preview: id.to_string(), count, passports })?;
         }
         around.output.message(format_args!("Would reset {}; nothing was changed.", Passports(count)));
-        Ok(ExitCode::SUCCESS)
-    }
-
-    fn print(&self, passport: &Resettable, around: &mut Surroundings<'_>) -> anyhow::Result<()> {
-        let (id, state) = (passport.passport.get(), passport.state.as_str());
-        let handed_out_at = passport.handed_out_at.map(rfc_3339).transpose()?;
-        if self.json {
-            around.output.json(&Listed { id, state, handed_out_at })?;
-        } else {
-            around.output.line(format_args!("{id:<16} {state:<9} {}", handed_out_at.as_deref().unwrap_or("-")))?;
+        if count > 0 {
+            around.output.message(format_args!(
+                "For 15 minutes `passpool reset --preview {id}` resets these, as far as nothing happens to them."
+            ));
         }
         Ok(())
     }
+}
+
+fn line(passport: &Resettable) -> anyhow::Result<String> {
+    let handed_out_at = passport.handed_out_at.map(rfc_3339).transpose()?;
+    let (id, state) = (passport.passport, passport.state.as_str());
+    Ok(format!("{id:<16} {state:<9} {}", or_dash(handed_out_at.as_deref())))
+}
+
+fn as_previewed<S: Serializer>(passports: &[Resettable], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(passports.iter().map(PreviewedPassport::of))
 }
 
 impl From<HeldStateFlag> for HeldState {
