@@ -89,6 +89,9 @@ impl ReserveCommand {
             around.output.message(format_args!("Reserved {} of {}.", handouts.len(), Passports(self.count.into())));
         }
         self.print(id, &handouts, around)?;
+        if !self.json {
+            around.output.message(format_args!("The reservation is {id}."));
+        }
         Ok(ExitCode::SUCCESS)
     }
 
