@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use passpool_core::{Actor, PassportId, PreviewId, ReservationId, ResetId, Rule, Selector, Timestamp, WholeSeconds};
 use passpool_store::{
-    HeldState, Intent, KeptReset, Matching, Preview, PreviewPage, ResetOf, ResetScope, Resettable, UndoReset,
+    HeldState, Intent, KeptReset, Matching, Preview, PreviewPage, ResetOf, ResetScope, Resettable, Store, UndoReset,
 };
 use serde::{Serialize, Serializer};
 
@@ -36,7 +36,7 @@ pub(super) struct ResetCommand {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
     /// What a preview told, as far as nothing happened to it since
-    #[arg(long, value_name = "PREVIEW", value_parser = PreviewId::parse, conflicts_with_all = ["tags", "state", "older_than", "reservation", "limit", "id", "dry_run"])]
+    #[arg(long, value_name = "PREVIEW", value_parser = PreviewId::parse, conflicts_with_all = ["tags", "state", "older_than", "reservation", "limit", "id"])]
     preview: Option<PreviewId>,
     /// Takes a reset back, as far as nothing happened to its passports since
     #[arg(long, value_name = "RESET", value_parser = ResetId::parse, conflicts_with_all = ["preview", "tags", "state", "older_than", "reservation", "limit", "id", "dry_run"])]
@@ -44,7 +44,7 @@ pub(super) struct ResetCommand {
     /// These passports and no others, all or none of them; may be given more than once
     #[arg(long, value_name = "ID", value_delimiter = ',', value_parser = PassportId::parse)]
     id: Vec<PassportId>,
-    /// List what would be reset, and change nothing; --preview resets just that
+    /// List what would be reset, and change nothing; --preview resets just that, or with this lists it again
     #[arg(long)]
     dry_run: bool,
     /// Print JSON: the counts and by which id it can be undone, or what would be reset
@@ -63,7 +63,7 @@ enum HeldStateFlag {
 struct PrintedPreview {
     /// By which it can be reset.
     preview: String,
-    count: u64,
+    count: usize,
     #[serde(serialize_with = "as_previewed")]
     passports: Vec<Resettable>,
 }
@@ -80,19 +80,20 @@ struct PrintedReset {
 
 impl ResetCommand {
     pub(super) async fn run(self, around: &mut Surroundings<'_>) -> anyhow::Result<ExitCode> {
-        let now = around.now();
         if let Some(id) = self.undo {
             return self.undo(id, around).await;
         }
-        if let Some(preview) = self.preview {
-            return self.reset(ResetOf::Preview(preview), around).await;
+        match self.preview {
+            Some(preview) if self.dry_run => self.look_again(preview, around).await,
+            Some(preview) => self.reset(ResetOf::Preview(preview), around).await,
+            None => {
+                let scope = self.scope(around.now())?;
+                match self.dry_run {
+                    true => self.look(scope, around).await,
+                    false => self.reset(ResetOf::Scope(scope), around).await,
+                }
+            }
         }
-        let scope = self.scope(now)?;
-        if self.dry_run {
-            self.preview(scope, now, around).await?;
-            return Ok(ExitCode::SUCCESS);
-        }
-        self.reset(ResetOf::Scope(scope), around).await
     }
 
     async fn reset(&self, of: ResetOf, around: &mut Surroundings<'_>) -> anyhow::Result<ExitCode> {
@@ -160,15 +161,34 @@ impl ResetCommand {
     }
 
     /// Remembers what would be reset, and lists it.
-    async fn preview(&self, scope: ResetScope, now: Timestamp, around: &mut Surroundings<'_>) -> anyhow::Result<()> {
+    async fn look(&self, scope: ResetScope, around: &mut Surroundings<'_>) -> anyhow::Result<ExitCode> {
         // What is kept of it is gone in a quarter of an hour, so it is a look: it makes no database.
         let store = around.open_existing()?;
+        let now = around.now();
         let id = PreviewId::new(now, random(&*around.entropy));
         let count = waiting("Looking", store.keep_preview(Preview { id, scope, now })).await?;
+        self.list(&*store, id, around).await?;
+        around.output.message(format_args!("Would reset {}; nothing was changed.", Passports(count)));
+        if count > 0 {
+            around.output.message(format_args!(
+                "For 15 minutes `passpool reset --preview {id}` resets these, as far as nothing happens to them."
+            ));
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// Lists what a preview told, as it is now.
+    async fn look_again(&self, id: PreviewId, around: &mut Surroundings<'_>) -> anyhow::Result<ExitCode> {
+        let store = around.open(Intent::Read)?;
+        self.list(&*store, id, around).await?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    async fn list(&self, store: &dyn Store, id: PreviewId, around: &mut Surroundings<'_>) -> anyhow::Result<()> {
         let (mut page, mut passports) = (PreviewPage { after: None, limit: PAGE }, Vec::new());
         loop {
-            let found = store.preview(id, page, now).await?;
-            let next = found.last().filter(|_| found.len() == PAGE).map(|last| last.passport);
+            let found = store.preview(id, page, around.now()).await?;
+            page.after = found.last().filter(|_| found.len() == PAGE).map(|last| last.passport);
             if self.json {
                 passports.extend(found);
             } else {
@@ -176,17 +196,12 @@ impl ResetCommand {
                     around.output.line(line(passport)?)?;
                 }
             }
-            let Some(last) = next else { break };
-            page.after = Some(last);
+            if page.after.is_none() {
+                break;
+            }
         }
         if self.json {
-            around.output.json(&PrintedPreview { preview: id.to_string(), count, passports })?;
-        }
-        around.output.message(format_args!("Would reset {}; nothing was changed.", Passports(count)));
-        if count > 0 {
-            around.output.message(format_args!(
-                "For 15 minutes `passpool reset --preview {id}` resets these, as far as nothing happens to them."
-            ));
+            around.output.json(&PrintedPreview { preview: id.to_string(), count: passports.len(), passports })?;
         }
         Ok(())
     }

@@ -69,6 +69,27 @@ fn a_user_has_several_keys_each_of_which_is_renewed_or_removed_alone() {
 }
 
 #[test]
+fn accounts_are_told_as_the_api_tells_them() {
+    let shop = Shop::with(1, "vip");
+    let key = shop.key("boss", "admin");
+    shop.done(&["profile", "add", "desk", "--rights", "certRead,reporting"]);
+    shop.done(&["user", "add", "ada", "--profile", "desk"]);
+    shop.done(&["user", "key", "ada", "--old-valid-for", "1h"]);
+    let server = shop.serve();
+    let answered = |path: &str, field: &str| server.client(&key).get(path).json()[field].clone();
+    assert_eq!(list(&shop, "profile"), answered("/v1/profiles", "profiles"));
+    let (mut printed, mut answered) = (list(&shop, "user"), answered("/v1/users", "users"));
+    for user in printed.as_array_mut().unwrap().iter_mut().chain(answered.as_array_mut().unwrap()) {
+        // The command line tells the newest key once more, and the minute of a use is written down meanwhile.
+        user.as_object_mut().unwrap().remove("key");
+        for key in user["keys"].as_array_mut().unwrap() {
+            key.as_object_mut().unwrap().remove("used_at");
+        }
+    }
+    assert_eq!(printed, answered);
+}
+
+#[test]
 fn a_key_that_cannot_be_meant_is_refused() {
     let shop = Shop::empty();
     let key = shop.key("crm", "certRead");
