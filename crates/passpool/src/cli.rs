@@ -4,13 +4,20 @@ mod check;
 mod create;
 mod demo;
 mod erase;
+mod events;
 mod export;
 mod import;
 mod kiosk;
+mod links;
+mod list;
 mod moment;
 mod openapi;
+mod passport;
 mod pool;
+mod profile;
+mod recipient;
 mod recover;
+mod reservation;
 mod reserve;
 mod reset;
 mod serve;
@@ -64,15 +71,24 @@ enum Command {
     Import(import::ImportCommand),
     Export(export::ExportCommand),
     Reserve(reserve::ReserveCommand),
+    #[command(subcommand)]
+    Reservation(reservation::ReservationCommand),
+    #[command(subcommand)]
+    Recipient(recipient::RecipientCommand),
     Erase(erase::EraseCommand),
     Reset(reset::ResetCommand),
     Pool(pool::PoolCommand),
+    #[command(subcommand)]
+    Passport(passport::PassportCommand),
+    Events(events::EventsCommand),
     #[command(subcommand)]
     Kiosk(kiosk::KioskCommand),
     Recover(recover::RecoverCommand),
     Withdraw(recover::WithdrawCommand),
     #[command(subcommand)]
     User(user::UserCommand),
+    #[command(subcommand)]
+    Profile(profile::ProfileCommand),
     Check(check::CheckCommand),
     Openapi(openapi::OpenapiCommand),
 }
@@ -119,13 +135,18 @@ impl Command {
             Self::Import(command) => command.run(around).await,
             Self::Export(command) => command.run(around).await,
             Self::Reserve(command) => command.run(around).await,
+            Self::Reservation(command) => command.run(around).await,
+            Self::Recipient(command) => command.run(around).await,
             Self::Erase(command) => command.run(around).await,
             Self::Reset(command) => command.run(around).await,
             Self::Pool(command) => command.run(around).await,
+            Self::Passport(command) => command.run(around).await,
+            Self::Events(command) => command.run(around).await,
             Self::Kiosk(command) => command.run(around).await,
             Self::Recover(command) => command.run(around).await,
             Self::Withdraw(command) => command.run(around).await,
             Self::User(command) => command.run(around).await,
+            Self::Profile(command) => command.run(around).await,
             Self::Check(command) => command.run(around).await,
             Self::Openapi(command) => command.run(around),
         }

@@ -1,7 +1,7 @@
 //! Hand-outs as they are shown: the link, the link with its parts, or the content.
 
 use passpool_core::{Content, HandedOut, Link, Passphrase, PassportId, Secret, UnsealError};
-use passpool_store::LinkSettings;
+use passpool_store::{LinkSettings, ShownLink};
 use serde::{Serialize, Serializer, ser::Error as _};
 use serde_json::value::RawValue;
 
@@ -54,6 +54,17 @@ impl Handout {
             passphrase: link.passphrase,
             content: handed.content.clone(),
         })
+    }
+
+    /// The hand-out behind a link that is shown again, if it still opens.
+    pub(crate) fn of_shown(
+        shown: &ShownLink,
+        secret: &Secret,
+        links: &LinkSettings,
+    ) -> Result<Option<Self>, UnsealError> {
+        let Some(key) = shown.key.clone() else { return Ok(None) };
+        let handed = HandedOut { passport: shown.passport, key, content: shown.content.clone(), recipient: None };
+        Self::new(&handed, secret, links).map(Some)
     }
 
     /// The link with its parts, in the wire's order.

@@ -12,7 +12,7 @@ pub(crate) mod openapi;
 mod problem;
 mod request_id;
 mod rpc;
-mod v1;
+pub(crate) mod v1;
 
 use std::time::Duration;
 

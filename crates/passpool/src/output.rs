@@ -4,12 +4,17 @@ use std::{
     fmt::Display,
     io::{self, BufWriter, IsTerminal, Stdout, Write},
     process::ExitCode,
+    time::Duration,
 };
 
+use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 /// Under which name messages stand in a log.
 pub(crate) const MESSAGES: &str = "passpool::message";
+
+/// How often a sign of life moves.
+const TICK: Duration = Duration::from_millis(100);
 
 /// Where a command writes.
 pub struct Output {
@@ -99,6 +104,25 @@ impl Output {
 /// True if a person watches stderr, so that colour and progress are welcome.
 pub fn is_watched() -> bool {
     io::stderr().is_terminal()
+}
+
+/// Works on something, and shows a person who watches that it does: for work of which nobody knows how far it is, as a
+/// transaction.
+pub async fn waiting<T>(what: impl Display, work: impl Future<Output = T>) -> T {
+    if !is_watched() {
+        return work.await;
+    }
+    let style = ProgressStyle::with_template("{spinner} {msg}, {elapsed}").expect("the template is well formed");
+    let spinner = ProgressBar::new_spinner().with_style(style).with_message(what.to_string());
+    spinner.enable_steady_tick(TICK);
+    let done = work.await;
+    spinner.finish_and_clear();
+    done
+}
+
+/// A bar for work of so many steps, which a person who watches sees.
+pub fn progress(steps: u64) -> ProgressBar {
+    if is_watched() { ProgressBar::new(steps) } else { ProgressBar::hidden() }
 }
 
 /// Whoever read the output has seen enough, as `head` does.

@@ -1,9 +1,12 @@
 //! `create`: passports without a history.
 
-use std::{fs, path::PathBuf, process::ExitCode};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use anyhow::Context;
-use indicatif::ProgressBar;
 use passpool_core::{Actor, Content, Tag, Tags};
 use passpool_store::{ImportTerms, Intent};
 
@@ -11,7 +14,7 @@ use super::{Passports, Surroundings, misused};
 use crate::{
     exchange::Row,
     filling::{Codes, Filling},
-    output::is_watched,
+    output::progress,
 };
 
 /// Make passports, with ids that do not tell how many there are
@@ -41,7 +44,7 @@ impl CreateCommand {
         let store = around.open(Intent::Write).await?;
         let terms = ImportTerms { by: Actor::CommandLine, now: around.now(), imported: false, skip_known: false };
         let filling = Filling { store, codes: Codes::None, terms, entropy: around.entropy.clone() };
-        let progress = if is_watched() { ProgressBar::new(self.count) } else { ProgressBar::hidden() };
+        let progress = progress(self.count);
         let row =
             move |line| Ok(Row { line, id: None, passphrase: None, tags: tags.clone(), content: content.clone() });
         let made = filling.fill(progress.wrap_iter((1..=self.count).map(row))).await;
@@ -55,6 +58,6 @@ impl CreateCommand {
     }
 }
 
-fn read_content(file: &PathBuf) -> anyhow::Result<Content> {
+pub(super) fn read_content(file: &Path) -> anyhow::Result<Content> {
     Ok(Content::parse(&fs::read_to_string(file)?)?)
 }

@@ -3,12 +3,13 @@
 use std::process::ExitCode;
 
 use passpool_core::{StateName, Tag};
-use passpool_store::{Intent, PoolCounts, StateCounts, TagFilter};
+use passpool_store::{Intent, PoolCounts, PoolPage, StateCounts, TagFilter};
 use serde::{Serialize, Serializer};
 
 use super::Surroundings;
+use crate::http::v1::shapes::{Counts, Pool};
 
-/// How many tags are listed if none is named.
+/// How many tags are listed if none is named, and how many are read at once if every one is.
 const TAGS_LISTED: usize = 1_000;
 
 /// Count passports by state, of the whole pool and of each tag
@@ -17,13 +18,19 @@ pub(super) struct PoolCommand {
     /// Only this tag instead of the 1,000 largest; may be given more than once
     #[arg(long, value_name = "TAG", visible_alias = "tags", value_parser = Tag::parse)]
     tag: Vec<Tag>,
-    /// Print the counts as JSON
+    /// Every tag by name, instead of the 1,000 largest
+    #[arg(long, conflicts_with = "tag")]
+    every_tag: bool,
+    /// Print the counts as JSON; with --every-tag an object a line
     #[arg(long)]
     json: bool,
 }
 
 impl PoolCommand {
     pub(super) async fn run(self, around: &mut Surroundings<'_>) -> anyhow::Result<ExitCode> {
+        if self.every_tag {
+            return self.list(around).await;
+        }
         let filter = if self.tag.is_empty() { TagFilter::Largest(TAGS_LISTED) } else { TagFilter::Named(self.tag) };
         let store = around.open(Intent::Read).await?;
         let counts = store.counts(filter, around.now()).await?;
@@ -36,58 +43,61 @@ impl PoolCommand {
         }
         Ok(ExitCode::SUCCESS)
     }
+
+    /// Lists every tag, however many there are.
+    async fn list(&self, around: &mut Surroundings<'_>) -> anyhow::Result<ExitCode> {
+        let store = around.open(Intent::Read).await?;
+        let (now, mut after) = (around.now(), None);
+        if !self.json {
+            around.output.line(line(&heads(), "tag"))?;
+        }
+        loop {
+            let found = store.pools(PoolPage { after, limit: TAGS_LISTED, now }).await?;
+            for pool in &found {
+                match self.json {
+                    true => around.output.json(&Pool::of(pool))?,
+                    false => around.output.line(line(&numbers(&pool.1), pool.0.as_str()))?,
+                }
+            }
+            let Some((last, _)) = found.last().filter(|_| found.len() == TAGS_LISTED) else { break };
+            after = Some(last.clone());
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// A line of a list whose other lines are not known yet: the counts are in columns, and the name comes last.
+fn line(cells: &[String], name: &str) -> String {
+    let cells = cells.iter().map(|cell| format!("{cell:>9}  "));
+    format!("{}{name}", cells.collect::<String>())
+}
+
+fn heads() -> Vec<String> {
+    StateName::ALL.iter().map(|state| state.as_str()).chain(["total"]).map(str::to_owned).collect()
 }
 
 #[derive(Serialize)]
 struct PoolJson<'a> {
-    all: CountsJson,
+    all: Counts,
     #[serde(serialize_with = "as_map")]
-    tags: Vec<(&'a str, CountsJson)>,
-}
-
-#[derive(Serialize)]
-struct CountsJson {
-    available: u64,
-    reserved: u64,
-    scanned: u64,
-    pending: u64,
-    claimed: u64,
-    recovered: u64,
-    withdrawn: u64,
-    total: u64,
+    tags: Vec<(&'a str, Counts)>,
 }
 
 impl<'a> From<&'a PoolCounts> for PoolJson<'a> {
     fn from(counts: &'a PoolCounts) -> Self {
-        let tags = counts.tags.iter().map(|(tag, counts)| (tag.as_str(), CountsJson::from(counts))).collect();
-        Self { all: CountsJson::from(&counts.all), tags }
-    }
-}
-
-impl From<&StateCounts> for CountsJson {
-    fn from(counts: &StateCounts) -> Self {
-        Self {
-            available: counts.of(StateName::Available),
-            reserved: counts.of(StateName::Reserved),
-            scanned: counts.of(StateName::Scanned),
-            pending: counts.of(StateName::Pending),
-            claimed: counts.of(StateName::Claimed),
-            recovered: counts.of(StateName::Recovered),
-            withdrawn: counts.of(StateName::Withdrawn),
-            total: counts.total(),
-        }
+        let tags = counts.tags.iter().map(|(tag, counts)| (tag.as_str(), Counts::of(counts))).collect();
+        Self { all: Counts::of(&counts.all), tags }
     }
 }
 
 /// The largest tag stays the first.
-fn as_map<S: Serializer>(tags: &[(&str, CountsJson)], serializer: S) -> Result<S::Ok, S::Error> {
+fn as_map<S: Serializer>(tags: &[(&str, Counts)], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_map(tags.iter().map(|(tag, counts)| (tag, counts)))
 }
 
 /// Lines with a column for each state. The first row counts the whole pool.
 fn table(counts: &PoolCounts) -> Vec<String> {
-    let heads = StateName::ALL.iter().map(|state| state.as_str()).chain(["total"]).map(str::to_owned);
-    let mut rows = vec![("tag".to_owned(), heads.collect::<Vec<_>>())];
+    let mut rows = vec![("tag".to_owned(), heads())];
     rows.push(("(all)".to_owned(), numbers(&counts.all)));
     rows.extend(counts.tags.iter().map(|(tag, counts)| (tag.to_string(), numbers(counts))));
     let first = rows.iter().map(|(label, _)| label.chars().count()).max().unwrap_or_default();

@@ -7,26 +7,26 @@ use std::{
 };
 
 use anyhow::Context;
-use indicatif::ProgressBar;
 use passpool_core::{
-    Actor, HandOutSeed, IdempotencyKey, Kept, LinkBase, Network, NewRecipients, Note, ParameterDigest, Personal,
+    Actor, HandOutSeed, HandedOut, IdempotencyKey, Kept, KeptRecipient, NewRecipients, Note, ParameterDigest, Personal,
     RecipientId, Recipients, Reference, Refusal, Repeat, ReservationId, Reserve, Rule, Selector, Shortage, Tag,
-    WholeSeconds,
+    UnsealError, WholeSeconds,
 };
-use passpool_store::{Intent, LinkSettings, Store, StoreError};
-use serde::Serialize;
+use passpool_store::{Intent, StoreError};
 
-use super::{Passports, Surroundings, misused, span::parse_span};
+use super::{
+    Passports, Surroundings,
+    links::{LinkFlags, PrintedFormat},
+    misused,
+    span::parse_span,
+};
 use crate::{
     clock::random,
     exchange::read_recipients,
-    handout::{Handout, HandoutEntry, HandoutFormat},
-    handout_table::write_table,
-    output::is_watched,
+    handout::Handout,
+    http::v1::shapes::{MadeReservation, Reserved},
+    output::{progress, waiting},
 };
-
-/// Where links lead until a server has said otherwise.
-const DEFAULT_BASE: &str = "http://127.0.0.1:8080";
 
 /// Take passports out of the pool and print a link for each
 #[derive(Debug, clap::Args)]
@@ -58,42 +58,11 @@ pub(super) struct ReserveCommand {
     /// Take as many as there are, if there are not enough
     #[arg(long)]
     partial: bool,
-    /// Where links lead [default: what the last serve said]
-    #[arg(long, value_name = "URL", value_parser = LinkBase::parse)]
-    link_base: Option<LinkBase>,
-    /// The network that links name [default: what the last serve said]
-    #[arg(long, value_name = "SLUG", value_parser = Network::parse)]
-    network: Option<Network>,
+    #[command(flatten)]
+    links: LinkFlags,
     /// Print one JSON object, with the id of the reservation
     #[arg(long)]
     json: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-#[value(rename_all = "camelCase")]
-enum PrintedFormat {
-    Link,
-    LinkObject,
-    Content,
-    Csv,
-}
-
-impl PrintedFormat {
-    const fn handout(self) -> HandoutFormat {
-        match self {
-            Self::Link | Self::Csv => HandoutFormat::Link,
-            Self::LinkObject => HandoutFormat::LinkObject,
-            Self::Content => HandoutFormat::Content,
-        }
-    }
-}
-
-/// A reservation as JSON.
-#[derive(Serialize)]
-struct Printed<'a> {
-    id: Option<String>,
-    count: usize,
-    links: Vec<HandoutEntry<'a>>,
 }
 
 impl ReserveCommand {
@@ -105,41 +74,25 @@ impl ReserveCommand {
             self.count = u32::try_from(recipients.as_slice().len()).expect("there is a limit on them");
         }
         let (store, secret) = around.open_with_secret(Intent::Write).await?;
-        let links = self.link_settings(&*store, around).await?;
+        let links = self.links.settings(&*store, around).await?;
         let wish = self.wish(selector, recipients, around);
-        let reservation = store.reserve(wish).await.map_err(|error| self.explain(error))?;
-        let id = reservation.id;
-        let progress = if is_watched() { ProgressBar::new(self.count.into()) } else { ProgressBar::hidden() };
-        let handed_out = progress.wrap_iter(reservation.handed_out.iter());
-        let handouts = handed_out.map(|handed| Handout::new(handed, &secret, &links));
-        let handouts = handouts.collect::<Result<Vec<_>, _>>()?;
+        let what = format!("Reserving {}", Passports(self.count.into()));
+        let reservation = waiting(what, store.reserve(wish)).await.map_err(|error| self.explain(error))?;
+        let id = reservation.id.expect("a reservation that is kept has a name");
+        let progress = progress(reservation.handed_out.len() as u64);
+        let handout = |handed: HandedOut| Ok((Handout::new(&handed, &secret, &links)?, handed.recipient));
+        let handouts = progress.wrap_iter(reservation.handed_out.into_iter()).map(handout);
+        let handouts = handouts.collect::<Result<Vec<_>, UnsealError>>();
         progress.finish_and_clear();
+        let handouts = handouts?;
         if handouts.len() < self.count as usize {
             around.output.message(format_args!("Reserved {} of {}.", handouts.len(), Passports(self.count.into())));
         }
-        if self.format == PrintedFormat::Csv && !self.json {
-            let recipients = reservation.handed_out.iter().map(|handed| handed.recipient.as_ref());
-            let mut table = Vec::new();
-            write_table(&mut table, true, handouts.iter().zip(recipients))?;
-            around.output.text(&table)?;
-            return Ok(ExitCode::SUCCESS);
-        }
         self.print(id, &handouts, around)?;
+        if !self.json {
+            around.output.message(format_args!("The reservation is {id}."));
+        }
         Ok(ExitCode::SUCCESS)
-    }
-
-    async fn link_settings(&self, store: &dyn Store, around: &Surroundings<'_>) -> Result<LinkSettings, StoreError> {
-        let (kept_base, kept_network) = match store.link_settings().await? {
-            Some(LinkSettings { base, network }) => (Some(base), network),
-            None => (None, None),
-        };
-        let base = self.link_base.clone().or(kept_base).unwrap_or_else(|| {
-            around.output.warning(format_args!(
-                "no server has said where links lead, so these lead to {DEFAULT_BASE}; --link-base changes that"
-            ));
-            LinkBase::parse(DEFAULT_BASE).expect("the default is a link base")
-        });
-        Ok(LinkSettings { base, network: self.network.clone().or(kept_network) })
     }
 
     fn wish(&self, selector: Selector, recipients: Option<Recipients>, around: &Surroundings<'_>) -> Reserve {
@@ -199,26 +152,17 @@ impl ReserveCommand {
 
     fn print(
         &self,
-        id: Option<ReservationId>,
-        handouts: &[Handout],
+        id: ReservationId,
+        handouts: &[(Handout, Option<KeptRecipient>)],
         around: &mut Surroundings<'_>,
     ) -> anyhow::Result<()> {
-        if self.json {
-            let links = handouts.iter().map(|handout| handout.entry(self.format.handout())).collect();
-            return Ok(around.output.json(&Printed {
-                id: id.map(|id| id.to_string()),
-                count: handouts.len(),
-                links,
-            })?);
+        if !self.json {
+            return self.format.print(handouts, true, around);
         }
-        for handout in handouts {
-            match self.format {
-                PrintedFormat::Link | PrintedFormat::Csv => around.output.line(&handout.link)?,
-                PrintedFormat::LinkObject => around.output.json(&handout.link_object())?,
-                PrintedFormat::Content => around.output.line(handout.content())?,
-            }
-        }
-        Ok(())
+        let format = self.format.handout();
+        let links = handouts.iter().map(|(handout, recipient)| Reserved::of(handout, format, recipient.as_ref()));
+        let made = MadeReservation { id: id.to_string(), count: handouts.len(), links: links.collect() };
+        Ok(around.output.json(&made)?)
     }
 }
 

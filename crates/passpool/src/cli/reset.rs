@@ -4,12 +4,12 @@ use std::process::ExitCode;
 
 use passpool_core::{Actor, PassportId, PreviewId, ReservationId, ResetId, Rule, Selector, Timestamp, WholeSeconds};
 use passpool_store::{
-    HeldState, Intent, KeptReset, Matching, PreviewPage, Reset, ResetOf, ResetScope, Resettable, Store, UndoReset,
+    HeldState, Intent, KeptReset, Matching, Preview, PreviewPage, ResetOf, ResetScope, Resettable, Store, UndoReset,
 };
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
-use super::{Passports, Surroundings, misused, moment::rfc_3339, span::parse_span};
-use crate::clock::random;
+use super::{Passports, Surroundings, list::or_dash, misused, moment::rfc_3339, span::parse_span};
+use crate::{clock::random, http::v1::shapes::PreviewedPassport, output::waiting};
 
 /// How many passports a dry run reads at once.
 const PAGE: usize = 1_000;
@@ -36,7 +36,7 @@ pub(super) struct ResetCommand {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
     /// What a preview told, as far as nothing happened to it since
-    #[arg(long, value_name = "PREVIEW", value_parser = PreviewId::parse, conflicts_with_all = ["tags", "state", "older_than", "reservation", "limit", "id", "dry_run"])]
+    #[arg(long, value_name = "PREVIEW", value_parser = PreviewId::parse, conflicts_with_all = ["tags", "state", "older_than", "reservation", "limit", "id"])]
     preview: Option<PreviewId>,
     /// Takes a reset back, as far as nothing happened to its passports since
     #[arg(long, value_name = "RESET", value_parser = ResetId::parse, conflicts_with_all = ["preview", "tags", "state", "older_than", "reservation", "limit", "id", "dry_run"])]
@@ -44,10 +44,10 @@ pub(super) struct ResetCommand {
     /// These passports and no others, all or none of them; may be given more than once
     #[arg(long, value_name = "ID", value_delimiter = ',', value_parser = PassportId::parse)]
     id: Vec<PassportId>,
-    /// List what would be reset, and change nothing
+    /// List what would be reset, and change nothing; --preview resets just that, or with this lists it again
     #[arg(long)]
     dry_run: bool,
-    /// Print JSON: the count, or an object a line for each passport of a dry run
+    /// Print JSON: the counts and by which id it can be undone, or what would be reset
     #[arg(long)]
     json: bool,
 }
@@ -58,11 +58,14 @@ enum HeldStateFlag {
     Scanned,
 }
 
+/// What would be reset.
 #[derive(Serialize)]
-struct Listed {
-    id: u64,
-    state: &'static str,
-    handed_out_at: Option<String>,
+struct PrintedPreview {
+    /// By which it can be reset.
+    preview: String,
+    count: usize,
+    #[serde(serialize_with = "as_previewed")]
+    passports: Vec<Resettable>,
 }
 
 #[derive(Serialize)]
@@ -77,25 +80,27 @@ struct PrintedReset {
 
 impl ResetCommand {
     pub(super) async fn run(self, around: &mut Surroundings<'_>) -> anyhow::Result<ExitCode> {
-        let now = around.now();
         if let Some(id) = self.undo {
             return self.undo(id, around).await;
         }
-        if let Some(preview) = self.preview {
-            return self.reset(ResetOf::Preview(preview), around).await;
+        match self.preview {
+            Some(preview) if self.dry_run => self.look_again(preview, around).await,
+            Some(preview) => self.reset(ResetOf::Preview(preview), around).await,
+            None => {
+                let scope = self.scope(around.now())?;
+                match self.dry_run {
+                    true => self.look(scope, around).await,
+                    false => self.reset(ResetOf::Scope(scope), around).await,
+                }
+            }
         }
-        let wish = Reset { scope: self.scope(now)?, by: Actor::CommandLine, now };
-        if self.dry_run {
-            let store = around.open(Intent::Read).await?;
-            return self.list(wish, &*store, around).await;
-        }
-        self.reset(ResetOf::Scope(wish.scope), around).await
     }
 
     async fn reset(&self, of: ResetOf, around: &mut Surroundings<'_>) -> anyhow::Result<ExitCode> {
         let store = around.open(Intent::Write).await?;
         let (now, id) = (around.now(), ResetId::new(around.now(), random(&*around.entropy)));
-        let done = store.keep_reset(KeptReset { id, of, by: Actor::CommandLine, now }).await?;
+        let wish = KeptReset { id, of, by: Actor::CommandLine, now };
+        let done = waiting("Giving passports back", store.keep_reset(wish)).await?;
         if self.json {
             let id = (done.count > 0).then(|| id.to_string());
             let changed_since = self.preview.map(|_| done.changed_since);
@@ -116,7 +121,8 @@ impl ResetCommand {
 
     async fn undo(&self, id: ResetId, around: &mut Surroundings<'_>) -> anyhow::Result<ExitCode> {
         let store = around.open(Intent::Write).await?;
-        let done = store.undo_reset(UndoReset { id, by: Actor::CommandLine, now: around.now() }).await?;
+        let wish = UndoReset { id, by: Actor::CommandLine, now: around.now() };
+        let done = waiting("Taking the reset back", store.undo_reset(wish)).await?;
         match self.json {
             true => around.output.json(&serde_json::json!({ "count": done.count, "others": done.others }))?,
             false => around.output.line(format_args!("{} as before the reset", Passports(done.count)))?,
@@ -154,34 +160,61 @@ impl ResetCommand {
         selector.map(Some).map_err(|error| misused(format!("--tags: {error}")))
     }
 
-    async fn list(&self, wish: Reset, store: &dyn Store, around: &mut Surroundings<'_>) -> anyhow::Result<ExitCode> {
-        let mut page = PreviewPage { after: None, limit: PAGE };
-        let mut count = 0;
-        loop {
-            let found = store.preview_reset(wish.clone(), page).await?;
-            for passport in &found {
-                self.print(passport, around)?;
-            }
-            count += found.len() as u64;
-            match found.last() {
-                Some(last) if found.len() == PAGE => page.after = Some(last.passport),
-                _ => break,
-            }
-        }
+    /// Remembers what would be reset, and lists it.
+    async fn look(&self, scope: ResetScope, around: &mut Surroundings<'_>) -> anyhow::Result<ExitCode> {
+        // What is kept of it is gone in a quarter of an hour, so it is a look: it makes no database.
+        let store = around.open_existing().await?;
+        let now = around.now();
+        let id = PreviewId::new(now, random(&*around.entropy));
+        let count = waiting("Looking", store.keep_preview(Preview { id, scope, now })).await?;
+        self.list(&*store, id, around).await?;
         around.output.message(format_args!("Would reset {}; nothing was changed.", Passports(count)));
+        if count > 0 {
+            around.output.message(format_args!(
+                "For 15 minutes `passpool reset --preview {id}` resets these, as far as nothing happens to them."
+            ));
+        }
         Ok(ExitCode::SUCCESS)
     }
 
-    fn print(&self, passport: &Resettable, around: &mut Surroundings<'_>) -> anyhow::Result<()> {
-        let (id, state) = (passport.passport.get(), passport.state.as_str());
-        let handed_out_at = passport.handed_out_at.map(rfc_3339).transpose()?;
+    /// Lists what a preview told, as it is now.
+    async fn look_again(&self, id: PreviewId, around: &mut Surroundings<'_>) -> anyhow::Result<ExitCode> {
+        let store = around.open(Intent::Read).await?;
+        self.list(&*store, id, around).await?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    async fn list(&self, store: &dyn Store, id: PreviewId, around: &mut Surroundings<'_>) -> anyhow::Result<()> {
+        let (mut page, mut passports) = (PreviewPage { after: None, limit: PAGE }, Vec::new());
+        loop {
+            let found = store.preview(id, page, around.now()).await?;
+            page.after = found.last().filter(|_| found.len() == PAGE).map(|last| last.passport);
+            if self.json {
+                passports.extend(found);
+            } else {
+                for passport in &found {
+                    around.output.line(line(passport)?)?;
+                }
+            }
+            if page.after.is_none() {
+                break;
+            }
+        }
         if self.json {
-            around.output.json(&Listed { id, state, handed_out_at })?;
-        } else {
-            around.output.line(format_args!("{id:<16} {state:<9} {}", handed_out_at.as_deref().unwrap_or("-")))?;
+            around.output.json(&PrintedPreview { preview: id.to_string(), count: passports.len(), passports })?;
         }
         Ok(())
     }
+}
+
+fn line(passport: &Resettable) -> anyhow::Result<String> {
+    let handed_out_at = passport.handed_out_at.map(rfc_3339).transpose()?;
+    let (id, state) = (passport.passport, passport.state.as_str());
+    Ok(format!("{id:<16} {state:<9} {}", or_dash(handed_out_at.as_deref())))
+}
+
+fn as_previewed<S: Serializer>(passports: &[Resettable], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(passports.iter().map(PreviewedPassport::of))
 }
 
 impl From<HeldStateFlag> for HeldState {

@@ -42,6 +42,18 @@ impl<'a> Surroundings<'a> {
         Ok((self.keep(opened), secret))
     }
 
+    /// Opens the database for a command that looks and writes down that it did: it makes none that is not there.
+    pub(super) async fn open_existing(&mut self) -> Result<Arc<dyn Store>, DatabaseError> {
+        let intent = self.intent_of_a_look().await?;
+        self.open(intent).await
+    }
+
+    /// The same, with its secret.
+    pub(super) async fn open_existing_with_secret(&mut self) -> Result<(Arc<dyn Store>, Secret), DatabaseError> {
+        let intent = self.intent_of_a_look().await?;
+        self.open_with_secret(intent).await
+    }
+
     pub(super) async fn close(&mut self) {
         if let Some(store) = self.opened.take() {
             store.close().await;
@@ -51,6 +63,11 @@ impl<'a> Surroundings<'a> {
     /// Leaves the store to whoever closes it in its own way.
     pub(super) fn hand_over(&mut self) {
         self.opened = None;
+    }
+
+    /// Whoever opens nothing to read is told that it is not there.
+    async fn intent_of_a_look(&self) -> Result<Intent, DatabaseError> {
+        Ok(if self.place.is_empty().await? { Intent::Read } else { Intent::Write })
     }
 
     fn keep(&mut self, Opened { store, made }: Opened) -> Arc<dyn Store> {

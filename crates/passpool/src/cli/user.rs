@@ -1,15 +1,21 @@
-//! `user`: who may call the server, and with which key.
+//! `user`: who may call the server, and with which keys.
+
+mod key;
 
 use std::process::ExitCode;
 
-use passpool_core::{ApiKey, Right, Rights, UserName};
-use passpool_store::{Intent, NewKey, NewUser, ProfileOf, RenewKey, UserInfo};
+use passpool_core::{ApiKey, ProfileName, Rights, UserName};
+use passpool_store::{Intent, KeyInfo, NewKey, NewUser, ProfileOf, UserInfo};
 use serde::Serialize;
 
-use super::{Surroundings, misused, moment::rfc_3339};
-use crate::clock::random;
+use self::key::KeyCommand;
+use super::{Surroundings, list::or_dash, misused, moment::rfc_3339};
+use crate::{
+    clock::random,
+    http::v1::shapes::{KeyShown, MadeUser, UserShown},
+};
 
-/// Add, list and remove users, and renew their keys
+/// Add, list, edit and remove users, and give them keys
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum UserCommand {
     /// Add a user and print the new key, which is not shown again
@@ -18,59 +24,55 @@ pub(super) enum UserCommand {
         name: UserName,
         /// What the user may do: names of rights, with commas between them
         #[arg(long, value_name = "RIGHTS", value_parser = Rights::parse)]
-        rights: Rights,
+        rights: Option<Rights>,
+        /// The same, by a profile that exists
+        #[arg(long, value_name = "PROFILE", value_parser = ProfileName::parse, conflicts_with = "rights")]
+        profile: Option<ProfileName>,
         /// Print the name and the key as JSON
         #[arg(long)]
         json: bool,
     },
-    /// Give a user a new key and print it; the old one is dead within five seconds
-    Key {
+    /// Give a user another profile, within five seconds
+    Edit {
         #[arg(value_parser = UserName::parse)]
         name: UserName,
-        /// Print the name and the key as JSON
-        #[arg(long)]
-        json: bool,
+        /// A profile that exists; `passpool profile` makes them
+        #[arg(long, value_name = "PROFILE", value_parser = ProfileName::parse)]
+        profile: ProfileName,
     },
-    /// List all users
+    /// Give a user a new key and print it; the old ones are dead within five seconds, unless they are to stay
+    Key(KeyCommand),
+    /// List all users and their keys
     List {
         /// Print the users as JSON
         #[arg(long)]
         json: bool,
     },
-    /// Remove a user, whose key is dead within five seconds
+    /// Remove a user, whose keys are dead within five seconds
     Remove {
         #[arg(value_parser = UserName::parse)]
         name: UserName,
     },
 }
 
-/// A key on its way to its owner.
 #[derive(Serialize)]
-struct Shown<'a> {
-    name: &'a str,
-    key: &'a str,
-}
-
-#[derive(Serialize)]
-struct Listed<'a> {
-    name: &'a str,
-    profile: &'a str,
-    rights: Vec<&'static str>,
-    key: Option<ListedKey<'a>>,
-}
-
-#[derive(Serialize)]
-struct ListedKey<'a> {
-    /// The first characters, to tell keys apart.
-    head: &'a str,
-    made_at: String,
+struct Listed {
+    #[serde(flatten)]
+    user: UserShown,
+    /// The newest of the keys.
+    key: Option<KeyShown>,
 }
 
 impl UserCommand {
     pub(super) async fn run(self, around: &mut Surroundings<'_>) -> anyhow::Result<ExitCode> {
         match self {
-            Self::Add { name, rights, json } => add(&name, rights, json, around).await?,
-            Self::Key { name, json } => renew(&name, json, around).await?,
+            Self::Add { name, rights, profile, json } => add(name, of(rights, profile)?, json, around).await?,
+            Self::Edit { name, profile } => {
+                let store = around.open(Intent::Write).await?;
+                store.change_profile(name.clone(), profile.clone()).await?;
+                around.output.message(format_args!("The user {name} has the profile {profile} within five seconds."));
+            }
+            Self::Key(command) => command.run(around).await?,
             Self::List { json } => list(json, around).await?,
             Self::Remove { name } => {
                 let store = around.open(Intent::Write).await?;
@@ -82,30 +84,26 @@ impl UserCommand {
     }
 }
 
-async fn add(name: &UserName, rights: Rights, json: bool, around: &mut Surroundings<'_>) -> anyhow::Result<()> {
-    if rights == Rights::default() {
-        return Err(misused("--rights names no right, and nobody needs a key that opens nothing").into());
+/// A profile that is named wins over rights that the environment gives.
+fn of(rights: Option<Rights>, profile: Option<ProfileName>) -> Result<ProfileOf, clap::Error> {
+    match (profile, rights) {
+        (Some(profile), _) => Ok(ProfileOf::Named(profile)),
+        (None, Some(rights)) if rights == Rights::default() => {
+            Err(misused("--rights names no right, and nobody needs a key that opens nothing"))
+        }
+        (None, Some(rights)) => Ok(ProfileOf::Own(rights)),
+        (None, None) => Err(misused("say what the user may do, by --rights or --profile")),
     }
-    let store = around.open(Intent::Write).await?;
-    let key = ApiKey::from_random(&random(&*around.entropy));
-    store
-        .add_user(NewUser { name: name.clone(), profile: ProfileOf::Own(rights), key: NewKey::of(&key, around.now()) })
-        .await?;
-    show(name, &key, json, around)
 }
 
-async fn renew(name: &UserName, json: bool, around: &mut Surroundings<'_>) -> anyhow::Result<()> {
+async fn add(name: UserName, profile: ProfileOf, json: bool, around: &mut Surroundings<'_>) -> anyhow::Result<()> {
     let store = around.open(Intent::Write).await?;
     let key = ApiKey::from_random(&random(&*around.entropy));
-    let key_now = NewKey::of(&key, around.now());
-    store.renew_key(RenewKey { user: name.clone(), old: None, key: key_now, old_until: None }).await?;
-    show(name, &key, json, around)
-}
-
-/// The key stands alone on its line, for whoever takes it into a variable.
-fn show(name: &UserName, key: &ApiKey, json: bool, around: &mut Surroundings<'_>) -> anyhow::Result<()> {
+    store.add_user(NewUser { name: name.clone(), profile, key: NewKey::of(&key, around.now()) }).await?;
+    // The key stands alone on its line, for whoever takes it into a variable.
+    let (name, head) = (name.to_string(), key.head().to_owned());
     match json {
-        true => around.output.json(&Shown { name: name.as_str(), key: key.reveal() })?,
+        true => around.output.json(&MadeUser { name, key: key.reveal().to_owned(), head })?,
         false => around.output.line(key.reveal())?,
     }
     Ok(())
@@ -114,25 +112,29 @@ fn show(name: &UserName, key: &ApiKey, json: bool, around: &mut Surroundings<'_>
 async fn list(json: bool, around: &mut Surroundings<'_>) -> anyhow::Result<()> {
     let store = around.open(Intent::Read).await?;
     let users = store.users().await?;
-    let listed = users.iter().map(listed).collect::<anyhow::Result<Vec<_>>>()?;
     if json {
-        return Ok(around.output.json(&listed)?);
+        let listed = |user: &UserInfo| Listed { user: UserShown::of(user), key: user.keys.last().map(KeyShown::of) };
+        return Ok(around.output.json(&users.iter().map(listed).collect::<Vec<_>>())?);
     }
-    let width = listed.iter().map(|user| user.name.len()).max().unwrap_or_default();
-    for Listed { name, rights, key, .. } in &listed {
-        let (head, made_at) = key.as_ref().map_or(("no key", "-"), |key| (key.head, &key.made_at));
-        around.output.line(format_args!("{name:<width$}  {head:<8}  {made_at:<27}  {}", rights.join(",")))?;
+    let width = users.iter().map(|user| user.name.as_str().len()).max().unwrap_or_default();
+    for UserInfo { name, profile, rights, keys } in &users {
+        let name = name.as_str();
+        // A line for each key, and one for whoever has none.
+        let lines: Vec<_> = if keys.is_empty() { vec![None] } else { keys.iter().map(Some).collect() };
+        for key in lines {
+            let key = written(key)?;
+            around.output.line(format_args!("{name:<width$}  {key}  {profile}: {rights}"))?;
+        }
     }
     Ok(())
 }
 
-fn listed(user: &UserInfo) -> anyhow::Result<Listed<'_>> {
-    let newest = user.keys.last();
-    let key = newest.map(|key| rfc_3339(key.made_at).map(|made_at| ListedKey { head: &key.head, made_at }));
-    Ok(Listed {
-        name: user.name.as_str(),
-        profile: user.profile.as_str(),
-        rights: user.rights.iter().map(Right::as_str).collect(),
-        key: key.transpose()?,
-    })
+/// A key: how it begins, when it was made, when it was used last, and until when it is good.
+fn written(key: Option<&KeyInfo>) -> anyhow::Result<String> {
+    let head = key.map_or("no key", |key| &key.head);
+    let moments = [key.map(|key| key.made_at), key.and_then(|key| key.used_at), key.and_then(|key| key.until)];
+    let [made_at, used_at, until] = moments.map(|moment| moment.map(rfc_3339).transpose());
+    let (made_at, used_at, until) = (made_at?, used_at?, until?);
+    let [made_at, used_at, until] = [&made_at, &used_at, &until].map(|moment| or_dash(moment.as_deref()));
+    Ok(format!("{head:<8}  made {made_at:<27}  used {used_at:<20}  until {until:<27}"))
 }

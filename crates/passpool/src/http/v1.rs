@@ -31,6 +31,21 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{BODY_AT_MOST, cors};
 use crate::app::App;
 
+/// What `/v1` answers, for the command line: it prints the same.
+pub(crate) mod shapes {
+    pub(crate) use super::{
+        events::EventShown,
+        links::Link,
+        passports::{PassportShown, PassportSummary},
+        pools::Pool,
+        profiles::ProfileShown,
+        recipients::ListedRecipient,
+        reservations::{Counts, MadeReservation, ReservationShown, ReservationSummary, Reserved, Touched},
+        resets::PreviewedPassport,
+        users::{KeyShown, MadeKey, MadeUser, UserShown},
+    };
+}
+
 /// The paths that need a key.
 pub(super) fn routes() -> Router<App> {
     for_operators().split_for_parts().0.layer(DefaultBodyLimit::max(BODY_AT_MOST))

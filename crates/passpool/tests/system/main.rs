@@ -9,6 +9,7 @@ mod process;
 mod shop;
 mod watch;
 
+mod accounts;
 mod airdrop;
 mod bad_input;
 mod certificate;
@@ -29,6 +30,7 @@ mod links;
 mod live;
 mod locked;
 mod opening;
+mod operating;
 mod operators;
 mod parameters;
 mod peers;

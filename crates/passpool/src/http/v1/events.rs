@@ -53,7 +53,7 @@ pub(super) struct EventList {
 /// A change of a passport, or somebody's look at it.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Event)]
-pub(super) struct EventShown {
+pub(crate) struct EventShown {
     /// Its place in the journal. Places grow with time, and may have gaps.
     seq: i64,
     #[schema(format = DateTime)]
@@ -68,7 +68,7 @@ pub(super) struct EventShown {
 }
 
 impl EventShown {
-    pub(super) fn of(row: JournalRow) -> Self {
+    pub(crate) fn of(row: JournalRow) -> Self {
         Self {
             seq: row.seq,
             at: rfc_3339(row.at),

@@ -5,7 +5,7 @@ use axum::{
     http::{HeaderMap, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
-use passpool_core::{Actor, HandedOut, KeptRecipient, PassportId, ReservationId};
+use passpool_core::{Actor, KeptRecipient, PassportId, ReservationId};
 use passpool_store::{Fault, LinksOf, ShowLinks, ShownLink, StoreError};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -50,7 +50,7 @@ pub(super) struct LinkList {
 
 /// A passport and its link.
 #[derive(Serialize, ToSchema)]
-pub(super) struct Link {
+pub(crate) struct Link {
     passport_id: u64,
     /// At this moment. If the passport was given back this is somebody else's.
     #[schema(value_type = String)]
@@ -60,6 +60,18 @@ pub(super) struct Link {
     link: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     recipient: Option<RecipientShown>,
+}
+
+impl Link {
+    /// A passport, and the hand-out behind its link as long as that opens.
+    pub(crate) fn of(shown: &ShownLink, handout: Option<Handout>) -> Self {
+        Self {
+            passport_id: shown.passport.get(),
+            state: shown.state.as_str(),
+            link: handout.map(|handout| handout.link),
+            recipient: shown.recipient.as_ref().map(RecipientShown::of),
+        }
+    }
 }
 
 /// The links of a reservation, in the order in which they were handed out.
@@ -84,7 +96,7 @@ pub(super) async fn of_reservation(
     }
     let (found, by_place) = (shown(&app, LinksOf::Reservation { id, from, limit }, by.actor()).await?, from);
     let next = (found.len() == limit).then(|| page::opaque("links", &(by_place as usize + limit)));
-    let answer = reply::json(StatusCode::OK, &LinkList { links: links(&app, found)?, next: next.clone() });
+    let answer = reply::json(StatusCode::OK, &LinkList { links: links(&app, &found)?, next: next.clone() });
     Ok(page::with_next(answer, &uri, next.as_deref()))
 }
 
@@ -98,7 +110,7 @@ pub(super) async fn of_passport(
     At(id): At<PassportId>,
 ) -> Result<Response, Problem> {
     let found = shown(&app, LinksOf::Passport(id), by.actor()).await?;
-    Ok(reply::json(StatusCode::OK, &LinkList { links: links(&app, found)?, next: None }))
+    Ok(reply::json(StatusCode::OK, &LinkList { links: links(&app, &found)?, next: None }))
 }
 
 fn wants_table(format: Option<LinksFormat>, headers: &HeaderMap) -> bool {
@@ -146,22 +158,12 @@ fn add_to_table(app: &App, found: Vec<ShownLink>, is_first: bool, mut bytes: Vec
     Ok(bytes)
 }
 
-fn links(app: &App, found: Vec<ShownLink>) -> Result<Vec<Link>, Problem> {
-    let link = |shown: ShownLink| {
-        Ok(Link {
-            passport_id: shown.passport.get(),
-            state: shown.state.as_str(),
-            link: handout(app, &shown)?.map(|handout| handout.link),
-            recipient: shown.recipient.as_ref().map(RecipientShown::of),
-        })
-    };
-    found.into_iter().map(link).collect()
+fn links(app: &App, found: &[ShownLink]) -> Result<Vec<Link>, Problem> {
+    found.iter().map(|shown| Ok(Link::of(shown, handout(app, shown)?))).collect()
 }
 
 /// The hand-out behind a link, if it still opens.
 fn handout(app: &App, shown: &ShownLink) -> Result<Option<Handout>, Problem> {
-    let Some(key) = shown.key.clone() else { return Ok(None) };
-    let handed = HandedOut { passport: shown.passport, key, content: None, recipient: None };
-    let handout = Handout::new(&handed, &app.secret, &app.links);
-    Ok(Some(handout.map_err(|error| StoreError::from(Fault::Damaged(error.to_string())))?))
+    let handout = Handout::of_shown(shown, &app.secret, &app.links);
+    Ok(handout.map_err(|error| StoreError::from(Fault::Damaged(error.to_string())))?)
 }

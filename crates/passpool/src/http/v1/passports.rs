@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 
-use self::shown::{PassportList, PassportShown, PassportSummary};
+use self::shown::PassportList;
+pub(crate) use self::shown::{PassportShown, PassportSummary};
 use super::{
     at::At,
     body::Json,

@@ -39,14 +39,14 @@ pub(super) struct PoolList {
 
 /// The passports that have a tag, by state.
 #[derive(Serialize, ToSchema)]
-pub(super) struct Pool {
+pub(crate) struct Pool {
     tag: String,
     #[serde(flatten)]
     counts: Counts,
 }
 
 impl Pool {
-    fn of((tag, counts): &(Tag, StateCounts)) -> Self {
+    pub(crate) fn of((tag, counts): &(Tag, StateCounts)) -> Self {
         Self { tag: tag.to_string(), counts: Counts::of(counts) }
     }
 }

@@ -22,7 +22,7 @@ pub(super) struct ProfileList {
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = Profile)]
-pub(super) struct ProfileShown {
+pub(crate) struct ProfileShown {
     name: String,
     rights: Vec<&'static str>,
     /// How many users have it.
@@ -30,7 +30,7 @@ pub(super) struct ProfileShown {
 }
 
 impl ProfileShown {
-    fn of(profile: &ProfileInfo) -> Self {
+    pub(crate) fn of(profile: &ProfileInfo) -> Self {
         Self {
             name: profile.name.to_string(),
             rights: profile.rights.iter().map(Right::as_str).collect(),

@@ -43,7 +43,7 @@ pub(super) struct RecipientList {
 }
 
 #[derive(Serialize, ToSchema)]
-pub(super) struct ListedRecipient {
+pub(crate) struct ListedRecipient {
     #[schema(pattern = "^rc_[0-9a-f]{32}$")]
     id: String,
     #[serde(flatten)]
@@ -58,7 +58,7 @@ pub(super) struct ListedRecipient {
 }
 
 impl ListedRecipient {
-    fn of(info: &RecipientInfo) -> Self {
+    pub(crate) fn of(info: &RecipientInfo) -> Self {
         Self {
             id: info.recipient.id.to_string(),
             recipient: RecipientShown::of(&info.recipient),

@@ -13,14 +13,11 @@ use passpool_store::{Extend, Fault, OfReservation, ReservationPage, StoreError};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-pub(super) use self::{
-    shown::{Counts, RecipientShown, ReservationShown, Touched},
-    wish::selector,
+pub(crate) use self::shown::{
+    Counts, MadeReservation, RecipientShown, ReservationShown, ReservationSummary, Reserved, Touched,
 };
-use self::{
-    shown::{MadeReservation, ReservationSummary, Reserved},
-    wish::NewReservation,
-};
+use self::wish::NewReservation;
+pub(super) use self::wish::selector;
 use super::{
     at::At,
     body::Json,

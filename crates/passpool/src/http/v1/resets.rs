@@ -100,7 +100,7 @@ pub(super) struct PreviewShown {
 }
 
 #[derive(Serialize, ToSchema)]
-pub(super) struct PreviewedPassport {
+pub(crate) struct PreviewedPassport {
     passport_id: u64,
     #[schema(value_type = String)]
     state: &'static str,
@@ -250,7 +250,7 @@ fn named(ids: &[u64]) -> Result<ResetScope, Problem> {
 }
 
 impl PreviewedPassport {
-    fn of(found: &Resettable) -> Self {
+    pub(crate) fn of(found: &Resettable) -> Self {
         Self {
             passport_id: found.passport.get(),
             state: found.state.as_str(),

@@ -9,7 +9,8 @@ use passpool_store::{NewKey, NewUser, ProfileOf, UserInfo};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use self::shown::{MadeUser, UserList, UserShown};
+use self::shown::UserList;
+pub(crate) use self::shown::{KeyShown, MadeKey, MadeUser, UserShown};
 use super::{
     at::At,
     body::Json,

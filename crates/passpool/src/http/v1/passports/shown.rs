@@ -18,7 +18,7 @@ pub(in crate::http::v1) struct PassportList {
 
 /// A passport in a list.
 #[derive(Serialize, ToSchema)]
-pub(in crate::http::v1) struct PassportSummary {
+pub(crate) struct PassportSummary {
     passport_id: u64,
     #[schema(value_type = String)]
     state: &'static str,
@@ -38,7 +38,7 @@ pub(in crate::http::v1) struct PassportSummary {
 }
 
 impl PassportSummary {
-    pub(super) fn of(found: &ListedPassport) -> Self {
+    pub(crate) fn of(found: &ListedPassport) -> Self {
         Self {
             passport_id: found.passport.get(),
             state: found.state.as_str(),
@@ -54,7 +54,7 @@ impl PassportSummary {
 /// A passport, and everything that is known of it but its link.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Passport)]
-pub(in crate::http::v1) struct PassportShown {
+pub(crate) struct PassportShown {
     #[serde(flatten)]
     summary: PassportSummary,
     #[schema(value_type = Object)]
@@ -70,7 +70,7 @@ pub(in crate::http::v1) struct PassportShown {
 }
 
 impl PassportShown {
-    pub(super) fn of(found: PassportNow, sees_names: bool) -> Self {
+    pub(crate) fn of(found: PassportNow, sees_names: bool) -> Self {
         let hand_out = found.state.hand_out();
         let recipient = |kept: &KeptRecipient| match sees_names {
             true => RecipientShown::of(kept),

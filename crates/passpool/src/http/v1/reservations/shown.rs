@@ -13,7 +13,7 @@ use crate::{
 /// A reservation that was made just now, or before with the same `Idempotency-Key`.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Reservation)]
-pub(in crate::http::v1) struct MadeReservation<'a> {
+pub(crate) struct MadeReservation<'a> {
     #[schema(pattern = "^rv_[0-9a-f]{32}$")]
     pub id: String,
     /// How many there are: with `partial` perhaps fewer than were asked for.
@@ -37,7 +37,7 @@ pub(in crate::http::v1) struct LinkShown {
 /// A hand-out in the format that was asked for.
 #[derive(Serialize)]
 #[serde(untagged)]
-pub(in crate::http::v1) enum Reserved<'a> {
+pub(crate) enum Reserved<'a> {
     Link {
         passport_id: u64,
         link: &'a str,
@@ -48,7 +48,7 @@ pub(in crate::http::v1) enum Reserved<'a> {
 }
 
 impl<'a> Reserved<'a> {
-    pub(super) fn of(handout: &'a Handout, format: HandoutFormat, recipient: Option<&KeptRecipient>) -> Self {
+    pub(crate) fn of(handout: &'a Handout, format: HandoutFormat, recipient: Option<&KeptRecipient>) -> Self {
         match format {
             HandoutFormat::Link => Self::Link {
                 passport_id: handout.passport.get(),
@@ -63,7 +63,7 @@ impl<'a> Reserved<'a> {
 /// Somebody, as far as it is known who.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Recipient)]
-pub(in crate::http::v1) struct RecipientShown {
+pub(crate) struct RecipientShown {
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -73,7 +73,7 @@ pub(in crate::http::v1) struct RecipientShown {
 }
 
 impl RecipientShown {
-    pub(in crate::http::v1) fn of(kept: &KeptRecipient) -> Self {
+    pub(crate) fn of(kept: &KeptRecipient) -> Self {
         let recipient = &kept.recipient;
         Self {
             name: recipient.name().map(|name| name.reveal().to_owned()),
@@ -91,7 +91,7 @@ impl RecipientShown {
 
 /// A reservation as it was made.
 #[derive(Serialize, ToSchema)]
-pub(in crate::http::v1) struct ReservationSummary {
+pub(crate) struct ReservationSummary {
     #[schema(pattern = "^rv_[0-9a-f]{32}$")]
     id: String,
     #[schema(format = DateTime)]
@@ -115,7 +115,7 @@ pub(in crate::http::v1) struct ReservationSummary {
 }
 
 impl ReservationSummary {
-    pub(super) fn of(info: ReservationInfo, sees_note: bool) -> Self {
+    pub(crate) fn of(info: ReservationInfo, sees_note: bool) -> Self {
         let selector = info.selector.as_ref();
         Self {
             id: info.id.to_string(),
@@ -133,7 +133,7 @@ impl ReservationSummary {
 
 /// A reservation, and where its passports are now.
 #[derive(Serialize, ToSchema)]
-pub(in crate::http::v1) struct ReservationShown {
+pub(crate) struct ReservationShown {
     #[serde(flatten)]
     summary: ReservationSummary,
     /// Its passports by state, as long as they are its own.
@@ -143,7 +143,7 @@ pub(in crate::http::v1) struct ReservationShown {
 }
 
 impl ReservationShown {
-    pub(super) fn of(found: ReservationNow, sees_note: bool) -> Self {
+    pub(crate) fn of(found: ReservationNow, sees_note: bool) -> Self {
         Self {
             states: Counts::of(&found.states),
             gone: found.gone,
@@ -154,7 +154,7 @@ impl ReservationShown {
 
 /// How many passports are in each state.
 #[derive(Serialize, ToSchema)]
-pub(in crate::http::v1) struct Counts {
+pub(crate) struct Counts {
     available: u64,
     reserved: u64,
     scanned: u64,
@@ -166,7 +166,7 @@ pub(in crate::http::v1) struct Counts {
 }
 
 impl Counts {
-    pub(in crate::http::v1) fn of(counts: &StateCounts) -> Self {
+    pub(crate) fn of(counts: &StateCounts) -> Self {
         Self {
             available: counts.of(StateName::Available),
             reserved: counts.of(StateName::Reserved),
@@ -182,7 +182,7 @@ impl Counts {
 
 /// What became of a wish about many passports.
 #[derive(Serialize, ToSchema)]
-pub(in crate::http::v1) struct Touched {
+pub(crate) struct Touched {
     /// How many it was done to.
     pub count: u64,
     /// How many it was not done to, because their state does not allow it any more.

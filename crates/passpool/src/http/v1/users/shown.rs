@@ -14,7 +14,7 @@ pub(in crate::http::v1) struct UserList {
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = User)]
-pub(in crate::http::v1) struct UserShown {
+pub(crate) struct UserShown {
     name: String,
     profile: String,
     rights: Vec<&'static str>,
@@ -22,7 +22,7 @@ pub(in crate::http::v1) struct UserShown {
 }
 
 impl UserShown {
-    pub(super) fn of(user: &UserInfo) -> Self {
+    pub(crate) fn of(user: &UserInfo) -> Self {
         Self {
             name: user.name.to_string(),
             profile: user.profile.as_str().to_owned(),
@@ -40,7 +40,7 @@ pub(in crate::http::v1) struct KeyList {
 /// What is shown of a key.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Key)]
-pub(in crate::http::v1) struct KeyShown {
+pub(crate) struct KeyShown {
     /// The first characters, to tell keys apart.
     head: String,
     #[schema(format = DateTime)]
@@ -56,7 +56,7 @@ pub(in crate::http::v1) struct KeyShown {
 }
 
 impl KeyShown {
-    pub(super) fn of(key: &KeyInfo) -> Self {
+    pub(crate) fn of(key: &KeyInfo) -> Self {
         Self {
             head: key.head.clone(),
             made_at: rfc_3339(key.made_at),
@@ -68,7 +68,7 @@ impl KeyShown {
 
 /// A user that was made just now.
 #[derive(Serialize, ToSchema)]
-pub(in crate::http::v1) struct MadeUser {
+pub(crate) struct MadeUser {
     pub name: String,
     /// The whole key. It is not shown again.
     pub key: String,
@@ -77,7 +77,7 @@ pub(in crate::http::v1) struct MadeUser {
 
 /// A key that was made just now.
 #[derive(Serialize, ToSchema)]
-pub(in crate::http::v1) struct MadeKey {
+pub(crate) struct MadeKey {
     /// The whole key. It is not shown again.
     pub key: String,
     pub head: String,
