@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use passpool_core::{ApiKey, Right, Rights, UserName};
+use passpool_core::{ApiKey, Granter, Right, Rights, UserName};
 use passpool_store::{Intent, NewKey, NewUser, ProfileOf, RenewKey, UserInfo};
 use serde::Serialize;
 
@@ -74,7 +74,7 @@ impl UserCommand {
             Self::List { json } => list(json, around).await?,
             Self::Remove { name } => {
                 let store = around.open(Intent::Write)?;
-                store.remove_user(name.clone()).await?;
+                store.remove_user(name.clone(), Granter::CommandLine).await?;
                 around.output.message(format_args!("Removed the user {name}."));
             }
         }
@@ -88,9 +88,8 @@ async fn add(name: &UserName, rights: Rights, json: bool, around: &mut Surroundi
     }
     let store = around.open(Intent::Write)?;
     let key = ApiKey::from_random(&random(&*around.entropy));
-    store
-        .add_user(NewUser { name: name.clone(), profile: ProfileOf::Own(rights), key: NewKey::of(&key, around.now()) })
-        .await?;
+    let user = NewUser { name: name.clone(), profile: ProfileOf::Own(rights), key: NewKey::of(&key, around.now()) };
+    store.add_user(user, Granter::CommandLine).await?;
     show(name, &key, json, around)
 }
 
@@ -98,7 +97,8 @@ async fn renew(name: &UserName, json: bool, around: &mut Surroundings<'_>) -> an
     let store = around.open(Intent::Write)?;
     let key = ApiKey::from_random(&random(&*around.entropy));
     let key_now = NewKey::of(&key, around.now());
-    store.renew_key(RenewKey { user: name.clone(), old: None, key: key_now, old_until: None }).await?;
+    let wish = RenewKey { user: name.clone(), old: None, key: key_now, old_until: None };
+    store.renew_key(wish, Granter::CommandLine).await?;
     show(name, &key, json, around)
 }
 

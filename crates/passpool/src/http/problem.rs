@@ -281,6 +281,8 @@ fn kind(refusal: &Refusal) -> (StatusCode, &'static str) {
         Refusal::UnknownProfile(_) => (Is::NOT_FOUND, "Unknown profile"),
         Refusal::ProfileExists(_) => (Is::CONFLICT, "The profile exists already"),
         Refusal::ProfileInUse(_) => (Is::CONFLICT, "The profile is in use"),
+        Refusal::RightMissing(_) => (Is::FORBIDDEN, "A right is missing"),
+        Refusal::OwnAccount => (Is::CONFLICT, "This would lock you out"),
         Refusal::UnknownKey => (Is::NOT_FOUND, "Unknown key"),
         Refusal::KeyExists => (Is::CONFLICT, "A key begins like this already"),
         Refusal::ImportRunning => (Is::CONFLICT, "Another import is running"),
