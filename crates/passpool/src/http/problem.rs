@@ -106,7 +106,11 @@ impl Problem {
                 let members = Members { lines: vec![*line], ..detail(wrong.clone()) };
                 Told::new(Is::UNPROCESSABLE_ENTITY, "bad-line", "A line is not what it has to be").with(members)
             }
-            Self::BodyTooLarge => Told::new(Is::PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large"),
+            Self::BodyTooLarge => {
+                let whole = Flaw::body("", "it is larger than this path takes");
+                let members = Members { errors: vec![whole.clone()], ..detail(whole.told()) };
+                Told::new(Is::PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large").with(members)
+            }
             Self::TooManyRequests(_) => {
                 Told::new(Is::TOO_MANY_REQUESTS, "too-many-requests", "Too many requests from this address")
             }

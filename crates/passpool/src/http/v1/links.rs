@@ -152,7 +152,7 @@ fn links(app: &App, found: Vec<ShownLink>) -> Result<Vec<Link>, Problem> {
             passport_id: shown.passport.get(),
             state: shown.state.as_str(),
             link: handout(app, &shown)?.map(|handout| handout.link),
-            recipient: shown.recipient.as_ref().map(RecipientShown::of),
+            recipient: shown.recipient.as_ref().map(|kept| RecipientShown::of(&kept.recipient)),
         })
     };
     found.into_iter().map(link).collect()
