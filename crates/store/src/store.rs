@@ -178,7 +178,8 @@ pub trait Store: Send + Sync {
 
     /// Passports that match, in order of creation, or of their last change if the filter asks since when.
     ///
-    /// What is made meanwhile comes at the end, so no passport comes twice and none is passed over.
+    /// What is made meanwhile comes at the end, so no passport comes twice, and none that was there when the first page was
+    /// read is passed over. An import that ends meanwhile may be: its place in the order is that of its beginning.
     async fn passports(&self, filter: PassportFilter, page: PassportPage) -> Result<Page<ListedPassport>, StoreError>;
 
     /// One passport and its whole history.
