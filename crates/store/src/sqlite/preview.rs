@@ -24,8 +24,8 @@ pub(super) struct Seen {
     pub(super) changed: i64,
 }
 
-/// Finds what a reset would give back, in order of creation.
-pub(super) fn look(db: &Connection, wish: &Preview) -> Result<Vec<Seen>, StoreError> {
+/// Finds what a reset would give back, in order of creation, and shows the first of them.
+pub(super) fn look(db: &Connection, wish: &Preview, first: usize) -> Result<(Vec<Seen>, Vec<Resettable>), StoreError> {
     let mut rows = Vec::new();
     match &wish.scope {
         ResetScope::Named(ids) => rows.extend(reset::named(db, ids, wish.now)?.iter().map(|(was, _)| seen(was))),
@@ -43,7 +43,9 @@ pub(super) fn look(db: &Connection, wish: &Preview) -> Result<Vec<Seen>, StoreEr
         }
     }
     rows.sort_unstable_by_key(|seen| seen.seq);
-    Ok(rows)
+    let first = rows.iter().take(first).map(|seen| Ok(reset::resettable(&PassportRow::by_seq(db, seen.seq)?)));
+    let first = first.collect::<Result<_, Fault>>()?;
+    Ok((rows, first))
 }
 
 /// Remembers what was seen.

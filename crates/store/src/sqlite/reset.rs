@@ -118,27 +118,6 @@ fn give_back(ledger: &mut Ledger, becoming: Vec<(PassportRow, State)>, terms: Te
     Ok(())
 }
 
-/// What a reset of these would give back.
-pub(super) fn preview_named(
-    db: &Connection,
-    ids: &[PassportId],
-    now: Timestamp,
-) -> Result<Vec<Resettable>, StoreError> {
-    Ok(named(db, ids, now)?.iter().map(|(was, _)| resettable(was)).collect())
-}
-
-/// A page of what a reset by tags would give back.
-pub(super) fn preview_matching(
-    snapshot: &Snapshot<'_>,
-    matching: &Matching,
-    now: Timestamp,
-    from: u64,
-    limit: usize,
-) -> Result<Vec<Resettable>, Fault> {
-    let found = find(snapshot, matching, now, from, limit)?;
-    Ok(found.rows.iter().map(resettable).collect())
-}
-
 /// Passports that can be reset, and where there may be more.
 pub(super) struct Found {
     pub(super) rows: Vec<PassportRow>,

@@ -126,6 +126,7 @@ contract! {
     events::whoever_reads_on_misses_nothing_of_an_import,
     accounts::users_share_a_profile,
     accounts::the_last_admin_keeps_the_right,
+    accounts::nobody_touches_a_right_that_they_do_not_have,
     accounts::an_old_key_is_good_for_a_while,
     accounts::a_user_has_several_keys,
     accounts::the_last_use_of_a_key_is_known_to_the_minute,

@@ -16,7 +16,7 @@ const DAY: i64 = 24 * 3_600;
 async fn look(shop: &Shop, scope: ResetScope, now: i64) -> Result<(PreviewId, u64), Refusal> {
     let id = PreviewId::new(at(now), shop.random());
     let wish = Preview { id, scope, now: at(now) };
-    shop.store().keep_preview(wish).await.map(|count| (id, count)).map_err(refusal)
+    shop.store().keep_preview(wish, 0).await.map(|seen| (id, seen.count)).map_err(refusal)
 }
 
 async fn reset(shop: &Shop, of: ResetOf, now: i64) -> Result<(ResetId, ResetDone), Refusal> {
@@ -148,10 +148,13 @@ pub(crate) async fn a_recovered_passport_is_reset_by_its_name_and_the_undo_takes
 pub(crate) async fn a_preview_is_read_page_by_page_and_forgotten(shop: &Shop) {
     shop.stock(1, 10_000, "vip").await;
     shop.reserve("vip", 10_000).await.unwrap();
-    let (preview, count) = look(shop, tagged("vip"), 0).await.unwrap();
-    assert_eq!(count, 10_000);
-    let mut read = Vec::new();
+    let preview = PreviewId::new(at(0), shop.random());
+    let wish = Preview { id: preview, scope: tagged("vip"), now: at(0) };
+    let seen = shop.store().keep_preview(wish, 3_000).await.unwrap();
+    assert_eq!((seen.count, seen.first.len()), (10_000, 3_000));
     let mut page = PreviewPage { after: None, limit: 3_000 };
+    assert_eq!(seen.first, shop.store().preview(preview, page, at(0)).await.unwrap());
+    let mut read = Vec::new();
     loop {
         let found = shop.store().preview(preview, page, at(1)).await.unwrap();
         page.after = found.last().map(|last| last.passport);
