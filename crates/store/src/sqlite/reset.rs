@@ -111,7 +111,7 @@ fn give_back(ledger: &mut Ledger, becoming: Vec<(PassportRow, State)>, terms: Te
     }
     for (was, state) in becoming {
         if let Some(id) = terms.keep {
-            undo::remember(&ledger.db, id, &was, ledger.next_journal_seq())?;
+            undo::remember(&ledger.db, id, &was, terms.now, ledger.next_journal_seq())?;
         }
         ledger.change(&was, &was.with(state), change, "")?;
     }
