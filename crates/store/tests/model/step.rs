@@ -37,9 +37,14 @@ pub(crate) enum Which {
 fn which() -> impl Strategy<Value = Which> {
     prop_oneof![
         2 => (1_u8..16, rule()).prop_map(|(tags, rule)| Which::Tagged { tags, rule }),
-        1 => any::<u8>().prop_map(|nth| Which::Reservation { nth }),
-        1 => vec(any::<u8>(), 1..4).prop_map(|nth| Which::Named { nth }),
+        1 => nth().prop_map(|nth| Which::Reservation { nth }),
+        1 => vec(nth(), 1..4).prop_map(|nth| Which::Named { nth }),
     ]
+}
+
+/// Mostly one of the newest.
+fn nth() -> impl Strategy<Value = u8> {
+    prop_oneof![3 => 0_u8..3, 1 => any::<u8>()]
 }
 
 fn rule() -> impl Strategy<Value = Rule> {
@@ -52,9 +57,8 @@ fn wait() -> impl Strategy<Value = u32> {
 }
 
 pub(crate) fn step() -> impl Strategy<Value = Step> {
-    let nth = any::<u8>;
     prop_oneof![
-        3 => (1_u8..40, 0_u8..16).prop_map(|(count, tags)| Step::Create { count, tags }),
+        2 => (1_u8..20, 0_u8..16).prop_map(|(count, tags)| Step::Create { count, tags }),
         1 => (vec((1_u8..60, 0_u8..16), 1..3), any::<bool>())
             .prop_map(|(slices, is_published)| Step::Import { slices, is_published }),
         8 => (1_u8..16, rule(), 1_u8..12, any::<bool>(), proptest::option::of(1_u8..40), any::<bool>()).prop_map(
