@@ -129,15 +129,18 @@ pub(super) fn forget_one(db: &Connection, now: Timestamp) -> Result<u64, Fault> 
     Ok(db.prepare_cached("DELETE FROM preview WHERE id = ?")?.execute([id])? as u64)
 }
 
-/// Tells of every chunk that cannot be read.
-pub(super) fn check_readable(db: &Connection, mut wrong: impl FnMut(String)) -> Result<(), Fault> {
-    let mut statement = db.prepare("SELECT hex(preview), chunk, passports, versions FROM preview_chunk")?;
+/// Shows what was seen in each chunk of each preview, by the chunk's name; none if it is unreadable.
+pub(super) fn each_chunk(
+    db: &Connection,
+    mut each: impl FnMut(String, Option<Vec<Seen>>) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    let mut statement = db.prepare("SELECT lower(hex(preview)), chunk, passports, versions FROM preview_chunk")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        let chunk = row.get(1)?;
-        if read_chunk(chunk, row.get_ref(2)?.as_blob()?, row.get_ref(3)?.as_blob()?).is_none() {
-            wrong(format!("preview {}, chunk {chunk} is unreadable", row.get::<_, String>(0)?));
-        }
+        let (preview, chunk): (String, i64) = (row.get(0)?, row.get(1)?);
+        let seen = |chunk| Ok::<_, Fault>(read_chunk(chunk, row.get_ref(2)?.as_blob()?, row.get_ref(3)?.as_blob()?));
+        let seen = u32::try_from(chunk).ok().map(seen).transpose()?.flatten();
+        each(format!("preview rp_{preview}, chunk {chunk}"), seen)?;
     }
     Ok(())
 }
