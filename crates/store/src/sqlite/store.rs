@@ -339,7 +339,7 @@ impl Store for SqliteStore {
     }
 
     async fn add_user(&self, user: NewUser) -> Result<(), StoreError> {
-        self.write(move |ledger| user::add(&ledger.db, &user)).await
+        self.write(move |ledger| ledger.part(|ledger| user::add(&ledger.db, &user))).await
     }
 
     async fn change_profile(&self, user: UserName, profile: ProfileName) -> Result<(), StoreError> {

@@ -132,6 +132,7 @@ contract! {
     events::events_are_read_by_what_they_are_about,
     events::whoever_reads_on_misses_nothing_of_an_import,
     accounts::users_share_a_profile,
+    accounts::a_user_who_was_refused_leaves_nothing,
     accounts::the_last_admin_keeps_the_right,
     accounts::an_old_key_is_good_for_a_while,
     accounts::a_user_has_several_keys,
