@@ -31,6 +31,7 @@ mod repeat;
 mod reservation;
 mod reserve;
 mod reset;
+mod resettable;
 mod schema;
 mod sets;
 mod setting;

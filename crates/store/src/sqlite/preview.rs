@@ -7,7 +7,7 @@ use super::{
     bits::{bit_of, chunk_of, seq_of},
     history,
     passport::PassportRow,
-    reset,
+    resettable,
     snapshot::Snapshot,
     varint,
 };
@@ -28,15 +28,15 @@ pub(super) struct Seen {
 pub(super) fn look(db: &Connection, wish: &Preview) -> Result<Vec<Seen>, StoreError> {
     let mut rows = Vec::new();
     match &wish.scope {
-        ResetScope::Named(ids) => rows.extend(reset::named(db, ids, wish.now)?.iter().map(|(was, _)| seen(was))),
+        ResetScope::Named(ids) => rows.extend(resettable::named(db, ids, wish.now)?.iter().map(|(was, _)| seen(was))),
         ResetScope::Matching(matching) => {
             let snapshot = Snapshot::new(db)?;
-            reset::refuse_unknown(db, matching)?;
+            resettable::refuse_unknown(db, matching)?;
             let mut next = Some(0);
             while let Some(from) = next {
                 let left =
                     matching.limit.map_or(AT_ONCE, |limit| (limit - rows.len() as u64).min(AT_ONCE as u64) as usize);
-                let found = reset::find(&snapshot, matching, wish.now, from, left)?;
+                let found = resettable::find(&snapshot, matching, wish.now, from, left)?;
                 rows.extend(found.rows.iter().map(seen));
                 next = found.next.filter(|_| matching.limit.is_none_or(|limit| (rows.len() as u64) < limit));
             }
@@ -82,7 +82,7 @@ pub(super) fn page(
             if found.len() == page.limit {
                 return Ok(found);
             }
-            found.push(reset::resettable(&PassportRow::by_seq(db, seen.seq)?));
+            found.push(resettable::show(&PassportRow::by_seq(db, seen.seq)?, now));
         }
         next = number.checked_add(1);
     }

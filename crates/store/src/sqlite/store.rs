@@ -14,7 +14,7 @@ use super::{
     passport::PassportRow,
     preview, profile, recipient, repeat, reservation, reserve,
     reset::{self, Place},
-    schema, setting, single,
+    resettable, schema, setting, single,
     snapshot::Snapshot,
     transfer, undo, user,
 };
@@ -57,9 +57,9 @@ impl Store for SqliteStore {
             };
             match &wish.scope {
                 ResetScope::Named(_) if page.after.is_some() => Ok(Vec::new()),
-                ResetScope::Named(ids) => reset::preview_named(db, ids, wish.now),
+                ResetScope::Named(ids) => resettable::preview_named(db, ids, wish.now),
                 ResetScope::Matching(matching) => {
-                    Ok(reset::preview_matching(&Snapshot::new(db)?, matching, wish.now, from, page.limit)?)
+                    Ok(resettable::preview_matching(&Snapshot::new(db)?, matching, wish.now, from, page.limit)?)
                 }
             }
         };

@@ -4,7 +4,7 @@ use passpool_core::{
     Actor, HandedOut, PassportId, Proof, Refusal, Reserve, State, StateName, Timestamp, Untransferable, WalletAddress,
     WholeSeconds,
 };
-use passpool_store::{Airdrop, ResetOf, ResetScope, ResetUndone, Transfer};
+use passpool_store::{Airdrop, PreviewPage, Reset, ResetOf, ResetScope, ResetUndone, Transfer};
 
 use crate::{
     links::{ALICE, BOB, claim, knowing, open},
@@ -92,6 +92,10 @@ pub(crate) async fn an_overdue_transfer_is_reset_and_comes_back_as_what_it_count
     for handed in [&endless, &looked_at, &held] {
         transfer(shop, handed, ALICE, 0).await.unwrap();
     }
+    let wish =
+        Reset { scope: ResetScope::Named(vec![endless.passport]), by: Actor::CommandLine, now: at(QUARTER_OF_AN_HOUR) };
+    let listed = shop.store().preview_reset(wish, PreviewPage { after: None, limit: 10 }).await.unwrap();
+    assert_eq!((listed[0].state, listed[0].handed_out_at), (StateName::Scanned, Some(at(0))));
     // By name and by tags, both before anybody wrote down that the transfers have failed.
     let named = ResetOf::Scope(ResetScope::Named(vec![endless.passport]));
     let (first, outcome) = reset(shop, named, QUARTER_OF_AN_HOUR).await.unwrap();
