@@ -68,7 +68,6 @@ impl Cut {
         let done = last_row() - begin;
         assert!(answered.is_err() || done == self.passports, "{answered:?}");
         self.in_the_middle += usize::from(done < self.passports);
-        println!("round {round}: {done} of {} were done", self.passports);
         done
     }
 
