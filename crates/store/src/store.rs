@@ -68,7 +68,7 @@ pub trait Store: Send + Sync {
     async fn undo_reset(&self, wish: UndoReset) -> Result<ResetUndone, StoreError>;
 
     /// Forgets previews after their 15 minutes, and what resets took away after 24 hours: a few thousand passports at
-    /// once. Answers how many; none when there is nothing left to forget.
+    /// once. A verb that works in slices and still needs them would be cut off, so whoever asks leaves it some time. Answers how many; none when there is nothing left to forget.
     async fn forget_resets(&self, now: Timestamp) -> Result<u64, StoreError>;
 
     /// Reservations that are kept, the newest first.

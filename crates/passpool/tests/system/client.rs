@@ -73,13 +73,18 @@ impl Client {
 
     /// Sends a body of this type, on a connection of its own if the client has no other wish.
     pub(crate) fn post(&self, path: &str, kind: &str, body: &str) -> Answer {
-        let mut request = Request::post(format!("{}{path}", self.address)).body(body.to_owned()).unwrap();
+        self.try_post(path, kind, body).unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
+    /// The same, or the reason why no answer came in one piece.
+    pub(crate) fn try_post(&self, path: &str, kind: &str, body: &str) -> Result<Answer, ureq::Error> {
+        let mut request = Request::post(format!("{}{path}", self.address)).body(body.to_owned())?;
         *request.headers_mut() = self.headers.clone();
         request.headers_mut().insert("content-type", HeaderValue::from_str(kind).unwrap());
         request.headers_mut().entry("connection").or_insert(CLOSE);
-        let mut answer = self.agent.run(request).unwrap_or_else(|error| panic!("{path}: {error}"));
-        let body = answer.body_mut().read_to_string().unwrap();
-        Answer { status: answer.status().as_u16(), headers: answer.headers().clone(), body }
+        let mut answer = self.agent.run(request)?;
+        let body = answer.body_mut().read_to_string()?;
+        Ok(Answer { status: answer.status().as_u16(), headers: answer.headers().clone(), body })
     }
 
     /// Sends some JSON, or what is said to be JSON, by any method, on a connection of its own.

@@ -16,6 +16,7 @@ mod certificate;
 mod claims;
 mod commands;
 mod crash;
+mod cut;
 mod damage;
 mod deferred;
 mod demo;

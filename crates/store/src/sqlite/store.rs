@@ -319,7 +319,7 @@ impl Store for SqliteStore {
     }
 
     async fn add_user(&self, user: NewUser, by: Granter) -> Result<(), StoreError> {
-        self.write(move |ledger| user::add(&ledger.db, &user, &by)).await
+        self.write(move |ledger| ledger.part(|ledger| user::add(&ledger.db, &user, &by))).await
     }
 
     async fn change_profile(&self, user: UserName, profile: ProfileName, by: Granter) -> Result<(), StoreError> {

@@ -59,6 +59,16 @@ pub(crate) async fn users_share_a_profile(shop: &Shop) {
     assert_eq!(unknown, Err(Refusal::UnknownProfile(profile("counter"))));
 }
 
+pub(crate) async fn a_user_who_was_refused_leaves_nothing(shop: &Shop) {
+    let own = || ProfileOf::Own(Rights::parse("certRead").unwrap());
+    add(shop, "a", own(), 1).await.unwrap();
+    assert_eq!(add(shop, "b", own(), 1).await, Err(Refusal::KeyExists), "it is another's key");
+    let users = shop.store().users().await.unwrap();
+    assert_eq!(users.iter().map(|user| user.name.as_str()).collect::<Vec<_>>(), ["a", "admin"]);
+    assert_eq!(shop.store().profiles().await.unwrap().len(), 2);
+    add(shop, "b", own(), 2).await.unwrap();
+}
+
 pub(crate) async fn the_last_admin_keeps_the_right(shop: &Shop) {
     let admin = UserName::admin();
     let last = || Err(Refusal::LastAdmin(UserName::admin()));
