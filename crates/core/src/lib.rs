@@ -60,5 +60,5 @@ pub use signature::{Signature, SignatureError};
 pub use state::{Code, HandOut, State, StateName, Terms, UnknownState};
 pub use tag::{Tag, TagError, Tags, TagsError};
 pub use time::{SpanError, Timestamp, WholeSeconds};
-pub use user::{Caller, ProfileName, ProfileNameError, UserName, UserNameError};
+pub use user::{Caller, Granter, ProfileName, ProfileNameError, UserName, UserNameError};
 pub use wallet::{WalletAddress, WalletAddressError};

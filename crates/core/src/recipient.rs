@@ -1,6 +1,6 @@
 //! Recipients: for whom passports are reserved. They can be forgotten without touching the history.
 
-use std::{collections::HashSet, fmt};
+use std::{collections::HashSet, fmt, sync::Arc};
 
 use crate::{RecipientId, Reserve};
 
@@ -108,7 +108,7 @@ impl Recipient {
 
 /// The recipients of one reservation in their order, of whom no two have one reference.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Recipients(Vec<Recipient>);
+pub struct Recipients(Arc<[Recipient]>);
 
 impl Recipients {
     pub const MAX: usize = Reserve::MAX_COUNT as usize;
@@ -125,7 +125,7 @@ impl Recipients {
                 return Err(RecipientsError::Doubled { position, reference: reference.clone() });
             }
         }
-        Ok(Self(recipients))
+        Ok(Self(recipients.into()))
     }
 
     pub fn as_slice(&self) -> &[Recipient] {

@@ -1,7 +1,8 @@
 //! Refusals: what the shop will not do, told to the caller under a stable code.
 
 use crate::{
-    KioskName, PassportId, PreviewId, ProfileName, RecipientId, ReservationId, ResetId, StateName, Timestamp, UserName,
+    KioskName, PassportId, PreviewId, ProfileName, RecipientId, ReservationId, ResetId, Right, StateName, Timestamp,
+    UserName,
 };
 
 /// News for the caller. Nothing was changed, and the same call may succeed at another time or with other words.
@@ -86,6 +87,12 @@ pub enum Refusal {
     ProfileExists(ProfileName),
     #[error("the profile {0} is in use")]
     ProfileInUse(ProfileName),
+    /// Whoever changes accounts does not have a right that the account has or is to have.
+    #[error("the right {0} is needed")]
+    RightMissing(Right),
+    /// Whoever changes accounts would change what they may themselves.
+    #[error("another user with this right has to do this")]
+    OwnAccount,
     #[error("there is no such key")]
     UnknownKey,
     /// Two keys of one user begin alike, so that nobody could tell them apart. Draw another.
@@ -141,6 +148,8 @@ impl Refusal {
             Self::UnknownProfile(_) => "unknown-profile",
             Self::ProfileExists(_) => "profile-exists",
             Self::ProfileInUse(_) => "profile-in-use",
+            Self::RightMissing(_) => "right-missing",
+            Self::OwnAccount => "own-account",
             Self::UnknownKey => "unknown-key",
             Self::KeyExists => "key-exists",
             Self::ImportRunning => "import-running",

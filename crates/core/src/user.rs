@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::{Right, Rights};
+use crate::{Refusal, Right, Rights};
 
 /// The name of a user: 1 to 64 characters of `A-Z a-z 0-9 . _ - @ +`, so that an e-mail address is one.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -97,9 +97,51 @@ impl Caller {
     }
 }
 
+/// Who changes accounts.
+#[derive(Clone, Debug)]
+pub enum Granter {
+    /// Somebody with the database at hand, who may do anything.
+    CommandLine,
+    Caller(Caller),
+}
+
+impl Granter {
+    /// Whether they may change an account that has these rights, or is to have them: else the right to manage accounts
+    /// would be every right.
+    ///
+    /// Refuses with `RightMissing`.
+    pub fn may_touch(&self, rights: Rights) -> Result<(), Refusal> {
+        let Self::Caller(caller) = self else { return Ok(()) };
+        rights.iter().find(|right| !caller.may(*right)).map_or(Ok(()), |right| Err(Refusal::RightMissing(right)))
+    }
+
+    /// The user who does it, if it is one.
+    pub fn user(&self) -> Option<&UserName> {
+        match self {
+            Self::CommandLine => None,
+            Self::Caller(caller) => Some(&caller.name),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_caller_touches_no_right_that_they_do_not_have() {
+        let check = |own: &str, touched: &str, expected: Result<(), Refusal>| {
+            let caller = Caller { name: UserName::admin(), rights: Rights::parse(own).unwrap() };
+            let touched = Rights::parse(touched).unwrap();
+            assert_eq!(Granter::Caller(caller).may_touch(touched), expected, "{own}: {touched}");
+            assert_eq!(Granter::CommandLine.may_touch(touched), Ok(()));
+        };
+        check("accountManage,certRead", "certRead", Ok(()));
+        check("accountManage,certRead", "", Ok(()));
+        check("accountManage,certRead", "certRead,certCreate", Err(Refusal::RightMissing(Right::CertCreate)));
+        check("accountManage", "admin", Err(Refusal::RightMissing(Right::Admin)));
+        check("admin", "certRead,certCreate,admin", Ok(()));
+    }
 
     #[test]
     fn a_user_name_is_short_and_plain() {

@@ -1,5 +1,7 @@
 //! The life of a passport, pair by pair: what every verb makes of every state, and what it refuses.
 
+use std::collections::BTreeSet;
+
 use passpool_core::{
     Code, HandOut, HandOutNumber, KioskId, LinkKey, Refusal, ReservationId, SealedPassphrase, SecretId, State,
     StateName, Terms, Timestamp, Untransferable, WalletAddress, WholeSeconds,
@@ -42,7 +44,8 @@ fn claimed(hand_out: HandOut) -> State {
     State::Claimed { hand_out, owner: ALICE }
 }
 
-/// Everything that can be done to a passport. Claims, transfers and airdrops go to the wallet they name.
+/// Everything that can be done to a passport. Claims, transfers and airdrops go to the wallet they name, an extension
+/// is by [`EXTENSION`], and the undo of a reset is about a passport that was this before it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Verb {
     Reserve,
@@ -55,13 +58,37 @@ enum Verb {
     Fail,
     Reset,
     ResetByName,
+    UndoReset(Before),
     EndHold,
+    Extend,
     Recover,
     Withdraw,
     Retag,
 }
 
-const VERBS: [(&str, Verb); 15] = [
+/// What a passport was before a reset. The last one is what no reset takes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Before {
+    Reserved,
+    Scanned,
+    Recovered,
+    Claimed,
+}
+
+impl Before {
+    fn state(self) -> State {
+        match self {
+            Self::Reserved => State::Reserved(hand_out(None)),
+            Self::Scanned => State::Scanned(hand_out(None)),
+            Self::Recovered => State::Recovered,
+            Self::Claimed => claimed(hand_out(None)),
+        }
+    }
+}
+
+const EXTENSION: u64 = 20 * 60;
+
+const VERBS: [(&str, Verb); 20] = [
     ("reserve", Verb::Reserve),
     ("open", Verb::Open),
     ("claim, Alice", Verb::Claim(ALICE)),
@@ -73,7 +100,12 @@ const VERBS: [(&str, Verb); 15] = [
     ("fail", Verb::Fail),
     ("reset", Verb::Reset),
     ("reset by name", Verb::ResetByName),
+    ("undo, reserved", Verb::UndoReset(Before::Reserved)),
+    ("undo, scanned", Verb::UndoReset(Before::Scanned)),
+    ("undo, recovered", Verb::UndoReset(Before::Recovered)),
+    ("undo, claimed", Verb::UndoReset(Before::Claimed)),
     ("end of the hold", Verb::EndHold),
+    ("extend", Verb::Extend),
     ("recover", Verb::Recover),
     ("withdraw", Verb::Withdraw),
     ("change tags", Verb::Retag),
@@ -93,7 +125,9 @@ impl Verb {
             Self::Fail => state.fail(now),
             Self::Reset => state.reset(now),
             Self::ResetByName => state.reset_by_name(now),
+            Self::UndoReset(before) => state.undo_reset(before.state(), now),
             Self::EndHold => state.end_hold(now),
+            Self::Extend => state.extend(now.plus(WholeSeconds::new(EXTENSION).unwrap()), now),
             Self::Recover => state.recover(),
             Self::Withdraw => state.withdraw(now),
             Self::Retag => state.retag(),
@@ -127,7 +161,12 @@ settle           | no        | no        | no        | no        | no        | c
 fail             | no        | no        | no        | no        | no        | scanned | no        | no        | no
 reset            | no        | no        | no        | available | available | no      | no        | no        | no
 reset by name    | no        | no        | no        | available | available | no      | no        | available | no
+undo, reserved   | reserved  | no        | no        | no        | no        | no      | no        | no        | no
+undo, scanned    | scanned   | no        | no        | no        | no        | no      | no        | no        | no
+undo, recovered  | recovered | no        | no        | no        | no        | no      | no        | no        | no
+undo, claimed    | no        | no        | no        | no        | no        | no      | no        | no        | no
 end of the hold  | no        | no        | no        | no        | no        | no      | no        | no        | no
+extend           | no        | no        | no        | reserved  | scanned   | no      | no        | no        | no
 recover          | no        | no        | no        | no        | no        | no      | recovered | no        | no
 withdraw         | withdrawn | withdrawn | withdrawn | withdrawn | withdrawn | no      | no        | withdrawn | no
 change tags      | available | available | available | reserved  | scanned   | pending | claimed   | recovered | no
@@ -205,9 +244,53 @@ fn a_hold_is_over_from_its_end_on_and_not_a_moment_earlier() {
     // It is in the pool already, so there is nothing left to reset.
     check(Verb::Reset, ["available", "no", "no"]);
     check(Verb::ResetByName, ["available", "no", "no"]);
+    // What has ended is not held again.
+    check(Verb::Extend, ["unchanged", "no", "no"]);
+    check(Verb::UndoReset(Before::Reserved), ["no", "no", "no"]);
     check(Verb::Withdraw, ["withdrawn", "withdrawn", "withdrawn"]);
     check(Verb::Recover, ["no", "no", "no"]);
     check(Verb::Retag, ["unchanged", "unchanged", "unchanged"]);
+}
+
+#[test]
+fn an_extension_moves_the_end_and_nothing_else() {
+    let check = |until: Option<i64>, new: i64, after: i64, expected: Result<(), Refusal>| {
+        for held in [State::Reserved as fn(HandOut) -> State, State::Scanned] {
+            let state = held(hand_out(until.map(after_noon)));
+            let extended = state.clone().extend(after_noon(new), after_noon(after));
+            let expected = expected.clone().map(|()| held(hand_out(Some(after_noon(new)))));
+            assert_eq!(extended, expected, "{state:?} until {new} after {after} us");
+        }
+    };
+    let over = |from| Err(Refusal::WrongState { from, wanted: "extended" });
+    check(Some(60), 120, 59, Ok(()));
+    check(Some(60), 30, 29, Ok(()));
+    check(None, 30, 0, Ok(()));
+    check(Some(60), 120, 60, over(StateName::Available));
+    check(Some(60), 60, 60, Err(Refusal::EndInThePast));
+    check(Some(60), 59, 60, Err(Refusal::EndInThePast));
+    check(None, -1, 0, Err(Refusal::EndInThePast));
+    // An end in the past is refused whatever the passport is.
+    assert_eq!(State::Withdrawn.extend(NOON, NOON), Err(Refusal::EndInThePast));
+}
+
+#[test]
+fn an_undo_gives_the_same_link_and_hold_back_unless_its_time_is_over() {
+    let until = Some(after_noon(60));
+    for before in [State::Reserved(hand_out(until)), State::Scanned(hand_out(until))] {
+        let reset = before.clone().reset(after_noon(1)).unwrap();
+        assert_eq!(reset, State::Available(Code::None));
+        assert_eq!(reset.clone().undo_reset(before.clone(), after_noon(59)), Ok(before.clone()));
+        for after in [60, 61] {
+            let late = reset.clone().undo_reset(before.clone(), after_noon(after));
+            assert_eq!(late.map_err(|refusal| refusal.code()), Err("wrong-state"), "{before:?} after {after} us");
+        }
+        // Somebody who got it meanwhile keeps it.
+        let taken = reset.reserve(terms(9, after_noon(2), None)).unwrap();
+        assert!(taken.undo_reset(before, after_noon(3)).is_err());
+    }
+    let reset = State::Recovered.reset_by_name(NOON).unwrap();
+    assert_eq!(reset.undo_reset(State::Recovered, after_noon(i64::from(u32::MAX))), Ok(State::Recovered));
 }
 
 #[test]
@@ -366,7 +449,9 @@ fn is_a_step_of_the_table(from: StateName, verb: Verb, to: StateName) -> bool {
         Verb::Fail => from == Pending && matches!(to, Scanned | Available),
         Verb::Reset => matches!(from, Reserved | Scanned) && to == Available,
         Verb::ResetByName => matches!(from, Reserved | Scanned | Recovered) && to == Available,
+        Verb::UndoReset(_) => from == Available && matches!(to, Reserved | Scanned | Recovered),
         Verb::EndHold => matches!(from, Reserved | Scanned) && to == Available,
+        Verb::Extend => from == to && matches!(from, Reserved | Scanned),
         Verb::Recover => from == Claimed && to == Recovered,
         Verb::Withdraw => matches!(from, Available | Reserved | Scanned | Recovered) && to == Withdrawn,
         Verb::Retag => from == to && from != Withdrawn,
@@ -404,11 +489,18 @@ proptest! {
     fn no_history_leaves_the_table(code in beginning(), history in history()) {
         let mut state = State::Available(code);
         let mut now = NOON;
-        let mut given_up: Option<u64> = None;
+        let mut dead = BTreeSet::new();
+        // What the last reset took, as long as nothing has happened since.
+        let mut taken: Option<State> = None;
         for (position, (verb, minutes, hold)) in history.into_iter().enumerate() {
             now = Timestamp::from_micros(now.as_micros() + minutes * 60_000_000);
             let until = hold.map(|minutes| now.plus(WholeSeconds::new(minutes * 60).unwrap()));
-            let Ok(next) = verb.apply(state.clone(), terms(position as u64, now, until)) else { continue };
+            let next = match (verb, &taken) {
+                (Verb::UndoReset(_), None) => continue,
+                (Verb::UndoReset(_), Some(before)) => state.clone().undo_reset(before.clone(), now),
+                _ => verb.apply(state.clone(), terms(position as u64, now, until)),
+            };
+            let Ok(next) = next else { continue };
             let (written, holding) = (state.name(), state.clone().as_of(now).name());
             // The end of a hold and a failed transfer write down what already counts; all others step from what counts.
             let from = if matches!(verb, Verb::EndHold | Verb::Fail | Verb::Retag) { written } else { holding };
@@ -416,13 +508,16 @@ proptest! {
             if let (State::Claimed { owner, .. }, State::Claimed { owner: later, .. }) = (&state, &next) {
                 prop_assert_eq!(owner, later, "an owner loses a passport to a recovery alone");
             }
-            // A link that was given up never lives again: its number is gone with it.
-            if number_of(&state).is_some() && number_of(&next) != number_of(&state) {
-                given_up = given_up.max(number_of(&state));
+            // A link that was given up lives again by the undo of the reset that took it, and by nothing else.
+            if let (Verb::UndoReset(_), Some(before)) = (verb, &taken) {
+                prop_assert_eq!(&next, &before.clone().as_of(now), "it is given back as it was");
+                prop_assert!(number_of(&next).is_none_or(|number| dead.remove(&number)), "{next:?} was not taken");
             }
-            if let (Some(dead), Some(alive)) = (given_up, number_of(&next)) {
-                prop_assert!(alive > dead, "hand-out {alive} is good though {dead} was given up");
+            if number_of(&next) != number_of(&state) {
+                dead.extend(number_of(&state));
             }
+            prop_assert!(number_of(&next).is_none_or(|alive| !dead.contains(&alive)), "{next:?} was given up");
+            taken = Some(state).filter(|_| matches!(verb, Verb::Reset | Verb::ResetByName));
             state = next;
         }
     }

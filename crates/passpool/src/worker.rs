@@ -14,6 +14,10 @@ const EVERY: Duration = Duration::from_millis(500);
 /// Idempotency records are kept for 24 hours at least.
 const KEEP_REPEATS: u64 = 25 * 3_600;
 
+/// How much longer previews and resets are kept than they are good for, in seconds: who began in time may be at work in
+/// slices, and is not cut off.
+const LET_FINISH: u64 = 60;
+
 /// How often what is no longer needed is looked for: it is never wanted to the second.
 const FORGET_EVERY: Duration = Duration::from_secs(30);
 
@@ -61,7 +65,8 @@ async fn forget(app: &App) -> Result<(), StoreError> {
     }
     let now = app.clock.now();
     app.store.forget_keys(now).await?;
-    while app.store.forget_resets(now).await? > 0 {}
+    let let_finish = WholeSeconds::new(LET_FINISH).expect("a minute is a span");
+    while app.store.forget_resets(now.minus(let_finish)).await? > 0 {}
     while app.store.forget_recipients(now.minus(app.keep_recipients)).await? > 0 {}
     Ok(())
 }

@@ -111,7 +111,7 @@ async fn lists(store: &dyn Store) -> Outcome<()> {
 async fn resets(store: &dyn Store) -> Outcome<()> {
     let (now, scope) = (moment(20), ResetScope::Matching(Matching { limit: Some(100_000), ..Matching::default() }));
     let preview = PreviewId::new(now, [1; 10]);
-    timed("once", "preview of 100,000", store.keep_preview(Preview { id: preview, scope, now })).await?;
+    timed("once", "preview of 100,000", store.keep_preview(Preview { id: preview, scope, now }, 100)).await?;
     let (id, by) = (ResetId::new(now, [1; 10]), Actor::CommandLine);
     let wish = KeptReset { id, of: ResetOf::Preview(preview), by: by.clone(), now };
     timed("once", "reset of 100,000", store.keep_reset(wish)).await?;

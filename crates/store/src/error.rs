@@ -53,6 +53,11 @@ pub enum OpenError {
     Foreign(PathBuf),
     #[error("{path} was made by a newer Passpool (its version is {version}, this program knows {known})")]
     Newer { path: PathBuf, version: i64, known: i64 },
+    /// Whoever only reads does not bring it up to date.
+    #[error(
+        "{path} was made by an older Passpool (its version is {version}, this program's is {known}); `passpool serve` or any command that writes brings it up to date"
+    )]
+    Older { path: PathBuf, version: i64, known: i64 },
     #[error("another passpool serves {0} already")]
     Served(PathBuf),
     #[error("{path} belongs to another secret than the one given (it has {ours:02x?}, the secret {given:02x?})", ours = ours.as_bytes(), given = given.as_bytes())]

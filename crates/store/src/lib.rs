@@ -41,7 +41,8 @@ pub use reservation::{
     Extend, LinksOf, OfReservation, ReservationInfo, ReservationNow, ReservationPage, ShowLinks, ShownLink, Touched,
 };
 pub use reset::{
-    HeldState, KeptReset, Matching, Preview, Reset, ResetDone, ResetOf, ResetScope, ResetUndone, Resettable, UndoReset,
+    HeldState, KeptReset, Matching, Preview, Previewed, Reset, ResetDone, ResetOf, ResetScope, ResetUndone, Resettable,
+    UndoReset,
 };
 pub use single::{OfPassport, Relink};
 pub use store::{ExportFilter, Exported, LinkSettings, PreviewPage, Store};

@@ -69,6 +69,15 @@ pub struct Preview {
     pub now: Timestamp,
 }
 
+/// What was found by looking first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Previewed {
+    /// How many there are.
+    pub count: u64,
+    /// The first of them, in order of creation.
+    pub first: Vec<Resettable>,
+}
+
 impl Preview {
     /// How long a preview is good for, in seconds.
     pub const GOOD_FOR: u64 = 15 * 60;

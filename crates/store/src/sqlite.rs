@@ -31,6 +31,7 @@ mod repeat;
 mod reservation;
 mod reserve;
 mod reset;
+mod resettable;
 mod schema;
 mod sets;
 mod setting;
@@ -82,6 +83,9 @@ pub fn open(path: &Path, intent: Intent, secret: Option<Fingerprint>) -> Result<
         && ours != given
     {
         return Err(OpenError::OtherSecret { path: path.to_owned(), ours, given });
+    }
+    if intent == Intent::Read {
+        schema::refuse_older(path)?;
     }
     let serving = match intent {
         Intent::Serve => Some(take_serve_lock(path)?),

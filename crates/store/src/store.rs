@@ -2,18 +2,18 @@
 
 use async_trait::async_trait;
 use passpool_core::{
-    ApiKeyDigest, Caller, Content, HandedOut, Kiosk, KioskName, LinkBase, Network, PassportId, PreviewId, ProfileName,
-    RecipientId, Reference, Reservation, ReservationId, Reserve, Rights, Selector, State, StateName, Tag, Tags,
-    Timestamp, UserName, WholeSeconds,
+    ApiKeyDigest, Caller, Content, Granter, HandedOut, Kiosk, KioskName, LinkBase, Network, PassportId, PreviewId,
+    ProfileName, RecipientId, Reference, Reservation, ReservationId, Reserve, Rights, Selector, State, StateName, Tag,
+    Tags, Timestamp, UserName, WholeSeconds,
 };
 
 use crate::{
     Airdrop, CheckReport, Claim, Create, EditPassport, EventFilter, EventPage, Extend, Given, ImportBatch, ImportId,
     ImportTerms, JournalRow, KeptReset, KeyUse, KioskInfo, ListedPassport, NewKey, NewUser, OfPassport, OfReservation,
-    Opened, Opening, Page, PassportFilter, PassportNow, PassportPage, PoolCounts, PoolPage, Preview, ProfileInfo,
-    RecipientInfo, RecipientPage, Relink, RenewKey, ReservationInfo, ReservationNow, ReservationPage, Reset, ResetDone,
-    ResetUndone, Resettable, ShowLinks, ShownLink, StateCounts, StoreError, TagFilter, Touched, Transfer, UndoReset,
-    UserInfo, Version, Visit,
+    Opened, Opening, Page, PassportFilter, PassportNow, PassportPage, PoolCounts, PoolPage, Preview, Previewed,
+    ProfileInfo, RecipientInfo, RecipientPage, Relink, RenewKey, ReservationInfo, ReservationNow, ReservationPage,
+    Reset, ResetDone, ResetUndone, Resettable, ShowLinks, ShownLink, StateCounts, StoreError, TagFilter, Touched,
+    Transfer, UndoReset, UserInfo, Version, Visit,
 };
 
 /// A database of passports.
@@ -40,14 +40,11 @@ pub trait Store: Send + Sync {
     /// the passport.
     async fn reset(&self, wish: Reset) -> Result<u64, StoreError>;
 
-    /// The passports that the same reset would give back at this moment, in order of creation, one page at a time.
-    async fn preview_reset(&self, wish: Reset, page: PreviewPage) -> Result<Vec<Resettable>, StoreError>;
-
-    /// Remembers for 15 minutes which passports a reset would give back at this moment, and answers how many. Changes
-    /// no passport.
+    /// Remembers for 15 minutes which passports a reset would give back at this moment, and answers how many they are
+    /// and the `first` of them. Changes no passport.
     ///
     /// Refuses with `UnknownReservation`, or as [`Store::reset`] by name.
-    async fn keep_preview(&self, wish: Preview) -> Result<u64, StoreError>;
+    async fn keep_preview(&self, wish: Preview, first: usize) -> Result<Previewed, StoreError>;
 
     /// What was previewed, in order of creation, one page at a time: as it is now, with what has changed since.
     ///
@@ -71,7 +68,7 @@ pub trait Store: Send + Sync {
     async fn undo_reset(&self, wish: UndoReset) -> Result<ResetUndone, StoreError>;
 
     /// Forgets previews after their 15 minutes, and what resets took away after 24 hours: a few thousand passports at
-    /// once. Answers how many; none when there is nothing left to forget.
+    /// once. A verb that works in slices and still needs them would be cut off, so whoever asks leaves it some time. Answers how many; none when there is nothing left to forget.
     async fn forget_resets(&self, now: Timestamp) -> Result<u64, StoreError>;
 
     /// Reservations that are kept, the newest first.
@@ -178,7 +175,8 @@ pub trait Store: Send + Sync {
 
     /// Passports that match, in order of creation, or of their last change if the filter asks since when.
     ///
-    /// What is made meanwhile comes at the end, so no passport comes twice and none is passed over.
+    /// What is made meanwhile comes at the end, so no passport comes twice, and none that was there when the first page was
+    /// read is passed over. An import that ends meanwhile may be: its place in the order is that of its beginning.
     async fn passports(&self, filter: PassportFilter, page: PassportPage) -> Result<Page<ListedPassport>, StoreError>;
 
     /// One passport and its whole history.
@@ -236,40 +234,43 @@ pub trait Store: Send + Sync {
     async fn keep_key_uses(&self, uses: Vec<KeyUse>) -> Result<(), StoreError>;
 
     /// Adds a user with a key. Refuses with `UserExists`, `ProfileExists` or `UnknownProfile`.
-    async fn add_user(&self, user: NewUser) -> Result<(), StoreError>;
+    ///
+    /// This and each change of an account below is done by somebody: it also refuses with `RightMissing` if the account
+    /// has at that moment, or is to have, a right that they do not have.
+    async fn add_user(&self, user: NewUser, by: Granter) -> Result<(), StoreError>;
 
     /// Gives a user another profile. One of its own that nobody has then is gone. Refuses with `UnknownUser`,
-    /// `UnknownProfile` or `LastAdmin`.
-    async fn change_profile(&self, user: UserName, profile: ProfileName) -> Result<(), StoreError>;
+    /// `UnknownProfile`, `LastAdmin`, or `OwnAccount` to whoever wants it for themselves.
+    async fn change_profile(&self, user: UserName, profile: ProfileName, by: Granter) -> Result<(), StoreError>;
 
     /// Gives a user one more key. Refuses with `UnknownUser`, or `KeyExists`.
-    async fn add_key(&self, user: UserName, key: NewKey) -> Result<(), StoreError>;
+    async fn add_key(&self, user: UserName, key: NewKey, by: Granter) -> Result<(), StoreError>;
 
     /// Gives a user a key in the place of others, which are good for a while longer or not at all.
     ///
     /// Refuses with `UnknownUser`, `UnknownKey` or `KeyExists`.
-    async fn renew_key(&self, wish: RenewKey) -> Result<(), StoreError>;
+    async fn renew_key(&self, wish: RenewKey, by: Granter) -> Result<(), StoreError>;
 
     /// Removes the key of a user that begins like this. Refuses with `UnknownUser` or `UnknownKey`.
-    async fn remove_key(&self, user: UserName, head: String) -> Result<(), StoreError>;
+    async fn remove_key(&self, user: UserName, head: String, by: Granter) -> Result<(), StoreError>;
 
     /// Forgets keys that were renewed and are dead at this moment, and answers how many.
     async fn forget_keys(&self, now: Timestamp) -> Result<u64, StoreError>;
 
-    /// Removes a user and its keys. Refuses with `UnknownUser` or `LastAdmin`.
-    async fn remove_user(&self, user: UserName) -> Result<(), StoreError>;
+    /// Removes a user and its keys. Refuses with `UnknownUser`, `LastAdmin`, or `OwnAccount` to the user itself.
+    async fn remove_user(&self, user: UserName, by: Granter) -> Result<(), StoreError>;
 
     /// Every profile by name.
     async fn profiles(&self) -> Result<Vec<ProfileInfo>, StoreError>;
 
     /// Adds a profile. Refuses with `ProfileExists`.
-    async fn add_profile(&self, profile: ProfileName, rights: Rights) -> Result<(), StoreError>;
+    async fn add_profile(&self, profile: ProfileName, rights: Rights, by: Granter) -> Result<(), StoreError>;
 
-    /// Gives a profile other rights. Refuses with `UnknownProfile` or `LastAdmin`.
-    async fn change_rights(&self, profile: ProfileName, rights: Rights) -> Result<(), StoreError>;
+    /// Gives a profile other rights. Refuses with `UnknownProfile`, `LastAdmin`, or `OwnAccount` to a user who has it.
+    async fn change_rights(&self, profile: ProfileName, rights: Rights, by: Granter) -> Result<(), StoreError>;
 
     /// Removes a profile that nobody has. Refuses with `UnknownProfile` or `ProfileInUse`.
-    async fn remove_profile(&self, profile: ProfileName) -> Result<(), StoreError>;
+    async fn remove_profile(&self, profile: ProfileName, by: Granter) -> Result<(), StoreError>;
 
     /// Every user by name.
     async fn users(&self) -> Result<Vec<UserInfo>, StoreError>;

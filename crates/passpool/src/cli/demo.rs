@@ -6,8 +6,8 @@ use std::{fs, io, path::Path, process::ExitCode};
 
 use anyhow::Context;
 use passpool_core::{
-    Actor, ApiKey, Code, HandOutSeed, Kept, LinkBase, NewPassport, PassportId, ReservationId, Reserve, Right, Rule,
-    Secret, Selector, Shortage, Tag, Tags, UserName, WholeSeconds,
+    Actor, ApiKey, Code, Granter, HandOutSeed, Kept, LinkBase, NewPassport, PassportId, ReservationId, Reserve, Right,
+    Rule, Secret, Selector, Shortage, Tag, Tags, UserName, WholeSeconds,
 };
 use passpool_store::{
     Create, Fault, ImportTerms, Intent, LinkSettings, NewKey, NewUser, OpenError, ProfileOf, Store, sqlite,
@@ -168,7 +168,8 @@ async fn add_user(store: &dyn Store, around: &Surroundings<'_>) -> anyhow::Resul
     let key = ApiKey::from_random(&random(&*around.entropy));
     let name = UserName::parse("demo")?;
     let rights = [Right::CertCreate].into_iter().collect();
-    store.add_user(NewUser { name, profile: ProfileOf::Own(rights), key: NewKey::of(&key, around.now()) }).await?;
+    let user = NewUser { name, profile: ProfileOf::Own(rights), key: NewKey::of(&key, around.now()) };
+    store.add_user(user, Granter::CommandLine).await?;
     Ok(key)
 }
 

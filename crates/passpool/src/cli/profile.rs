@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use passpool_core::{ProfileName, Rights};
+use passpool_core::{Granter, ProfileName, Rights};
 use passpool_store::{Intent, ProfileInfo};
 
 use super::{Surroundings, misused};
@@ -46,19 +46,19 @@ impl ProfileCommand {
             Self::Add { name, rights } => {
                 refuse_none(rights)?;
                 let store = around.open(Intent::Write).await?;
-                store.add_profile(name.clone(), rights).await?;
+                store.add_profile(name.clone(), rights, Granter::CommandLine).await?;
                 around.output.message(format_args!("Added the profile {name}."));
             }
             Self::List { json } => list(json, around).await?,
             Self::Edit { name, rights } => {
                 refuse_none(rights)?;
                 let store = around.open(Intent::Write).await?;
-                store.change_rights(name.clone(), rights).await?;
+                store.change_rights(name.clone(), rights, Granter::CommandLine).await?;
                 around.output.message(format_args!("The profile {name} has these rights within five seconds."));
             }
             Self::Remove { name } => {
                 let store = around.open(Intent::Write).await?;
-                store.remove_profile(name.clone()).await?;
+                store.remove_profile(name.clone(), Granter::CommandLine).await?;
                 around.output.message(format_args!("Removed the profile {name}."));
             }
         }

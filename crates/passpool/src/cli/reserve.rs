@@ -160,7 +160,9 @@ impl ReserveCommand {
             return self.format.print(handouts, true, around);
         }
         let format = self.format.handout();
-        let links = handouts.iter().map(|(handout, recipient)| Reserved::of(handout, format, recipient.as_ref()));
+        let links = handouts
+            .iter()
+            .map(|(handout, recipient)| Reserved::of(handout, format, recipient.as_ref().map(|kept| &kept.recipient)));
         let made = MadeReservation { id: id.to_string(), count: handouts.len(), links: links.collect() };
         Ok(around.output.json(&made)?)
     }

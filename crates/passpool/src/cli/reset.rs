@@ -166,10 +166,10 @@ impl ResetCommand {
         let store = around.open_existing().await?;
         let now = around.now();
         let id = PreviewId::new(now, random(&*around.entropy));
-        let count = waiting("Looking", store.keep_preview(Preview { id, scope, now })).await?;
+        let previewed = waiting("Looking", store.keep_preview(Preview { id, scope, now }, 0)).await?;
         self.list(&*store, id, around).await?;
-        around.output.message(format_args!("Would reset {}; nothing was changed.", Passports(count)));
-        if count > 0 {
+        around.output.message(format_args!("Would reset {}; nothing was changed.", Passports(previewed.count)));
+        if previewed.count > 0 {
             around.output.message(format_args!(
                 "For 15 minutes `passpool reset --preview {id}` resets these, as far as nothing happens to them."
             ));

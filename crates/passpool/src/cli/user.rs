@@ -4,7 +4,7 @@ mod key;
 
 use std::process::ExitCode;
 
-use passpool_core::{ApiKey, ProfileName, Rights, UserName};
+use passpool_core::{ApiKey, Granter, ProfileName, Rights, UserName};
 use passpool_store::{Intent, KeyInfo, NewKey, NewUser, ProfileOf, UserInfo};
 use serde::Serialize;
 
@@ -69,14 +69,14 @@ impl UserCommand {
             Self::Add { name, rights, profile, json } => add(name, of(rights, profile)?, json, around).await?,
             Self::Edit { name, profile } => {
                 let store = around.open(Intent::Write).await?;
-                store.change_profile(name.clone(), profile.clone()).await?;
+                store.change_profile(name.clone(), profile.clone(), Granter::CommandLine).await?;
                 around.output.message(format_args!("The user {name} has the profile {profile} within five seconds."));
             }
             Self::Key(command) => command.run(around).await?,
             Self::List { json } => list(json, around).await?,
             Self::Remove { name } => {
                 let store = around.open(Intent::Write).await?;
-                store.remove_user(name.clone()).await?;
+                store.remove_user(name.clone(), Granter::CommandLine).await?;
                 around.output.message(format_args!("Removed the user {name}."));
             }
         }
@@ -99,7 +99,8 @@ fn of(rights: Option<Rights>, profile: Option<ProfileName>) -> Result<ProfileOf,
 async fn add(name: UserName, profile: ProfileOf, json: bool, around: &mut Surroundings<'_>) -> anyhow::Result<()> {
     let store = around.open(Intent::Write).await?;
     let key = ApiKey::from_random(&random(&*around.entropy));
-    store.add_user(NewUser { name: name.clone(), profile, key: NewKey::of(&key, around.now()) }).await?;
+    let user = NewUser { name: name.clone(), profile, key: NewKey::of(&key, around.now()) };
+    store.add_user(user, Granter::CommandLine).await?;
     // The key stands alone on its line, for whoever takes it into a variable.
     let (name, head) = (name.to_string(), key.head().to_owned());
     match json {

@@ -1,5 +1,7 @@
 //! The OpenAPI documents: what the code says of each path, and what is true of all of them.
 
+mod links;
+
 use axum::{
     Router,
     http::header,
@@ -33,6 +35,7 @@ pub(crate) fn ours() -> String {
         document(v1::openapi(), "Passpool", "Digital passports from a pool, each handed out exactly once.");
     for operation in operations(&mut document) {
         tell_problems(operation);
+        links::tell(operation);
     }
     let mut schemas = Vec::new();
     Told::schemas(&mut schemas);

@@ -106,7 +106,11 @@ impl Problem {
                 let members = Members { lines: vec![*line], ..detail(wrong.clone()) };
                 Told::new(Is::UNPROCESSABLE_ENTITY, "bad-line", "A line is not what it has to be").with(members)
             }
-            Self::BodyTooLarge => Told::new(Is::PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large"),
+            Self::BodyTooLarge => {
+                let whole = Flaw::body("", "it is larger than this path takes");
+                let members = Members { errors: vec![whole.clone()], ..detail(whole.told()) };
+                Told::new(Is::PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large").with(members)
+            }
             Self::TooManyRequests(_) => {
                 Told::new(Is::TOO_MANY_REQUESTS, "too-many-requests", "Too many requests from this address")
             }
@@ -287,6 +291,8 @@ fn kind(refusal: &Refusal) -> (StatusCode, &'static str) {
         Refusal::UnknownProfile(_) => (Is::NOT_FOUND, "Unknown profile"),
         Refusal::ProfileExists(_) => (Is::CONFLICT, "The profile exists already"),
         Refusal::ProfileInUse(_) => (Is::CONFLICT, "The profile is in use"),
+        Refusal::RightMissing(_) => (Is::FORBIDDEN, "A right is missing"),
+        Refusal::OwnAccount => (Is::CONFLICT, "This would lock you out"),
         Refusal::UnknownKey => (Is::NOT_FOUND, "Unknown key"),
         Refusal::KeyExists => (Is::CONFLICT, "A key begins like this already"),
         Refusal::ImportRunning => (Is::CONFLICT, "Another import is running"),

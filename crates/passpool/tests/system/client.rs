@@ -15,6 +15,10 @@ pub(crate) const RESET: &str = "/dispenser/distribution/resetAll";
 /// The answer of an empty pool, to the letter.
 pub(crate) const NONE_LEFT: &str = r#"{"name":"API Error","description":"No NFT found to distribute","code":"nmp.back.dispenser.oneToOne.noNFTsToSend","httpCode":400}"#;
 
+/// A server that refuses a call before it has read the body ends the connection, and whoever sends the next one on it may
+/// learn that too late.
+const CLOSE: HeaderValue = HeaderValue::from_static("close");
+
 pub(crate) struct Client {
     agent: Agent,
     address: String,
@@ -67,22 +71,29 @@ impl Client {
         Ok(Answer { status: answer.status().as_u16(), headers: answer.headers().clone(), body })
     }
 
-    /// Sends a body of this type.
+    /// Sends a body of this type, on a connection of its own if the client has no other wish.
     pub(crate) fn post(&self, path: &str, kind: &str, body: &str) -> Answer {
-        let mut request = Request::post(format!("{}{path}", self.address)).body(body.to_owned()).unwrap();
-        *request.headers_mut() = self.headers.clone();
-        request.headers_mut().insert("content-type", HeaderValue::from_str(kind).unwrap());
-        let mut answer = self.agent.run(request).unwrap_or_else(|error| panic!("{path}: {error}"));
-        let body = answer.body_mut().read_to_string().unwrap();
-        Answer { status: answer.status().as_u16(), headers: answer.headers().clone(), body }
+        self.try_post(path, kind, body).unwrap_or_else(|error| panic!("{path}: {error}"))
     }
 
-    /// Sends some JSON, or what is said to be JSON, by any method.
+    /// The same, or the reason why no answer came in one piece.
+    pub(crate) fn try_post(&self, path: &str, kind: &str, body: &str) -> Result<Answer, ureq::Error> {
+        let mut request = Request::post(format!("{}{path}", self.address)).body(body.to_owned())?;
+        *request.headers_mut() = self.headers.clone();
+        request.headers_mut().insert("content-type", HeaderValue::from_str(kind).unwrap());
+        request.headers_mut().entry("connection").or_insert(CLOSE);
+        let mut answer = self.agent.run(request)?;
+        let body = answer.body_mut().read_to_string()?;
+        Ok(Answer { status: answer.status().as_u16(), headers: answer.headers().clone(), body })
+    }
+
+    /// Sends some JSON, or what is said to be JSON, by any method, on a connection of its own.
     pub(crate) fn send(&self, method: Method, path: &str, body: &str) -> Answer {
         let mut request = Request::builder().method(method).uri(format!("{}{path}", self.address));
         request = request.header("content-type", "application/json");
         let mut request = request.body(body.to_owned()).unwrap();
         request.headers_mut().extend(self.headers.clone());
+        request.headers_mut().entry("connection").or_insert(CLOSE);
         let request = self.agent.configure_request(request).allow_non_standard_methods(true).build();
         let mut answer = self.agent.run(request).unwrap_or_else(|error| panic!("{path}: {error}"));
         let body = answer.body_mut().read_to_string().unwrap();

@@ -164,27 +164,6 @@ fn every_route_asks_for_its_right_before_anything_else() {
 }
 
 #[test]
-fn a_preview_is_reset_but_for_what_changed_and_undone_but_for_what_was_handed_out() {
-    let shop = Shop::with(20, "vip");
-    let key = shop.key("crm", "certCreate,certRead");
-    let server = shop.serve();
-    let client = server.client(&key);
-    let given = links(&client.post_json(RESERVATIONS, &json!({"tags": ["vip"], "count": 20})));
-    let preview = client.post_json("/v1/resets", &json!({"tags": ["vip"], "dry_run": true})).json();
-    assert_eq!((&preview["count"], preview["passports"].as_array().unwrap().len()), (&json!(20), 20));
-    shop.done(&["reset", "--id", &given[0].id.to_string()]);
-    let done = client.post_json("/v1/resets", &json!({"preview": preview["preview"]})).json();
-    assert_eq!((&done["count"], &done["changed_since"]), (&json!(19), &json!(1)));
-    assert_eq!(shop.count("available"), 20);
-    let undo = format!("/v1/resets/{}/undo", done["id"].as_str().unwrap());
-    let undone = client.post(&undo, "application/json", "").json();
-    assert_eq!(undone, json!({"count": 19, "others": 0}));
-    let standing = shop.given("reserved");
-    assert!(given[1..].iter().all(|given| standing.get(&given.id) == Some(&given.passphrase)), "the links live again");
-    shop.check();
-}
-
-#[test]
 fn links_are_shown_one_reservation_at_a_time_and_a_spreadsheet_runs_none_of_its_cells() {
     let shop = Shop::with(5, "vip");
     let key = shop.key("crm", "certCreate,certRead");

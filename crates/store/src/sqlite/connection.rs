@@ -85,9 +85,16 @@ impl From<rusqlite::Error> for Fault {
             Some(ErrorCode::DiskFull) => Self::DiskFull,
             Some(ErrorCode::SystemIoFailure) if is_write_refused(&error) => Self::DiskFull,
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damaged(error.to_string()),
+            None if is_conversion(&error) => Self::Damaged(error.to_string()),
             _ => Self::Database(error.to_string()),
         }
     }
+}
+
+/// True if a column holds what no value of its kind is written as.
+fn is_conversion(error: &rusqlite::Error) -> bool {
+    use rusqlite::Error::{FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType};
+    matches!(error, FromSqlConversionFailure(..) | IntegralValueOutOfRange(..) | InvalidColumnType(..))
 }
 
 /// True if the system took no more bytes: SQLite calls that a full disk only where the system does.

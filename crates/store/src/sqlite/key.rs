@@ -1,6 +1,6 @@
 //! Keys of users: several for one, each good until it is removed or was replaced.
 
-use passpool_core::{Refusal, Timestamp, UserName};
+use passpool_core::{Granter, Refusal, Timestamp, UserName};
 use rusqlite::{Connection, ErrorCode, params};
 
 use super::user;
@@ -8,12 +8,12 @@ use crate::{Fault, KeyInfo, KeyUse, NewKey, RenewKey, StoreError};
 
 const MINUTE_MICROS: i64 = 60 * 1_000_000;
 
-pub(super) fn add(db: &Connection, name: &UserName, key: &NewKey) -> Result<(), StoreError> {
-    insert(db, user::find(db, name)?, key)
+pub(super) fn add(db: &Connection, name: &UserName, key: &NewKey, by: &Granter) -> Result<(), StoreError> {
+    insert(db, user::find_to_touch(db, name, by)?, key)
 }
 
-pub(super) fn renew(db: &Connection, wish: &RenewKey) -> Result<(), StoreError> {
-    let user = user::find(db, &wish.user)?;
+pub(super) fn renew(db: &Connection, wish: &RenewKey, by: &Granter) -> Result<(), StoreError> {
+    let user = user::find_to_touch(db, &wish.user, by)?;
     let until = wish.old_until.map(Timestamp::as_micros);
     // A key that dies sooner anyway is not given a longer life.
     let sql = match until {
@@ -27,8 +27,8 @@ pub(super) fn renew(db: &Connection, wish: &RenewKey) -> Result<(), StoreError> 
     insert(db, user, &wish.key)
 }
 
-pub(super) fn remove(db: &Connection, name: &UserName, head: &str) -> Result<(), StoreError> {
-    let user = user::find(db, name)?;
+pub(super) fn remove(db: &Connection, name: &UserName, head: &str, by: &Granter) -> Result<(), StoreError> {
+    let user = user::find_to_touch(db, name, by)?;
     match db.execute("DELETE FROM api_key WHERE user = ? AND head = ?", params![user, head])? {
         0 => Err(Refusal::UnknownKey.into()),
         _ => Ok(()),

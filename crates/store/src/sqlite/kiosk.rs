@@ -98,7 +98,8 @@ pub(super) fn visit(ledger: &mut Ledger, wish: &Visit) -> Result<Given, StoreErr
     hand_out(ledger, id, kiosk.hold, seq, wish)
 }
 
-/// What the visitor has of the kiosk already, if that is all it may have.
+/// What the visitor has of the kiosk already, if that is all it may have: what it holds, or the last one that it owns if
+/// those are as many as it may own. (An undone reset may have left it one to hold beside them.)
 fn given_before(ledger: &Ledger, id: KioskId, kiosk: &Kiosk, wish: &Visit) -> Result<Option<Given>, StoreError> {
     let mut seqs = visit::of(&ledger.db, id, wish.visitor)?;
     if let KioskVisitor::Wallet(wallet) = wish.visitor {
@@ -106,21 +107,24 @@ fn given_before(ledger: &Ledger, id: KioskId, kiosk: &Kiosk, wish: &Visit) -> Re
         seqs.sort_unstable();
         seqs.dedup();
     }
-    let mut owned = Vec::new();
+    let (mut held, mut owned) = (None, Vec::new());
     for seq in seqs {
         let row = PassportRow::by_seq(&ledger.db, seq)?;
         let row = row.with(row.state.clone().as_of(wish.now));
         match &row.state {
             State::Reserved(hand_out) | State::Scanned(hand_out) => {
                 let until = hand_out.until;
-                return Ok(Some(Given::Held { passport: show(ledger, &row, wish.with_content)?, until }));
+                held = held.or(Some((row, until)));
             }
             State::Pending { .. } | State::Claimed { .. } => owned.push(row),
             State::Available(_) | State::Recovered | State::Withdrawn => {}
         }
     }
-    let last = owned.last().filter(|_| owned.len() as u64 >= u64::from(kiosk.per_visitor));
-    last.map(|row| show(ledger, row, wish.with_content).map(Given::Owned)).transpose()
+    if let Some(last) = owned.last().filter(|_| owned.len() as u64 >= u64::from(kiosk.per_visitor)) {
+        return Ok(Some(Given::Owned(show(ledger, last, wish.with_content)?)));
+    }
+    let Some((row, until)) = held else { return Ok(None) };
+    Ok(Some(Given::Held { passport: show(ledger, &row, wish.with_content)?, until }))
 }
 
 /// What the kiosk gives at this door. Of an `or` only the tag that was asked for.

@@ -7,7 +7,7 @@ use super::{
     bits::{bit_of, chunk_of, seq_of},
     history,
     passport::PassportRow,
-    reset,
+    resettable,
     snapshot::Snapshot,
     varint,
 };
@@ -24,26 +24,28 @@ pub(super) struct Seen {
     pub(super) changed: i64,
 }
 
-/// Finds what a reset would give back, in order of creation.
-pub(super) fn look(db: &Connection, wish: &Preview) -> Result<Vec<Seen>, StoreError> {
+/// Finds what a reset would give back, in order of creation, and shows the first of them.
+pub(super) fn look(db: &Connection, wish: &Preview, first: usize) -> Result<(Vec<Seen>, Vec<Resettable>), StoreError> {
     let mut rows = Vec::new();
     match &wish.scope {
-        ResetScope::Named(ids) => rows.extend(reset::named(db, ids, wish.now)?.iter().map(|(was, _)| seen(was))),
+        ResetScope::Named(ids) => rows.extend(resettable::named(db, ids, wish.now)?.iter().map(|(was, _)| seen(was))),
         ResetScope::Matching(matching) => {
             let snapshot = Snapshot::new(db)?;
-            reset::refuse_unknown(db, matching)?;
+            resettable::refuse_unknown(db, matching)?;
             let mut next = Some(0);
             while let Some(from) = next {
                 let left =
                     matching.limit.map_or(AT_ONCE, |limit| (limit - rows.len() as u64).min(AT_ONCE as u64) as usize);
-                let found = reset::find(&snapshot, matching, wish.now, from, left)?;
+                let found = resettable::find(&snapshot, matching, wish.now, from, left)?;
                 rows.extend(found.rows.iter().map(seen));
                 next = found.next.filter(|_| matching.limit.is_none_or(|limit| (rows.len() as u64) < limit));
             }
         }
     }
     rows.sort_unstable_by_key(|seen| seen.seq);
-    Ok(rows)
+    let first = rows.iter().take(first).map(|seen| Ok(resettable::show(&PassportRow::by_seq(db, seen.seq)?, wish.now)));
+    let first = first.collect::<Result<_, Fault>>()?;
+    Ok((rows, first))
 }
 
 /// Remembers what was seen.
@@ -82,7 +84,7 @@ pub(super) fn page(
             if found.len() == page.limit {
                 return Ok(found);
             }
-            found.push(reset::resettable(&PassportRow::by_seq(db, seen.seq)?));
+            found.push(resettable::show(&PassportRow::by_seq(db, seen.seq)?, now));
         }
         next = number.checked_add(1);
     }
@@ -129,15 +131,18 @@ pub(super) fn forget_one(db: &Connection, now: Timestamp) -> Result<u64, Fault> 
     Ok(db.prepare_cached("DELETE FROM preview WHERE id = ?")?.execute([id])? as u64)
 }
 
-/// Tells of every chunk that cannot be read.
-pub(super) fn check_readable(db: &Connection, mut wrong: impl FnMut(String)) -> Result<(), Fault> {
-    let mut statement = db.prepare("SELECT hex(preview), chunk, passports, versions FROM preview_chunk")?;
+/// Shows what was seen in each chunk of each preview, by the chunk's name; none if it is unreadable.
+pub(super) fn each_chunk(
+    db: &Connection,
+    mut each: impl FnMut(String, Option<Vec<Seen>>) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    let mut statement = db.prepare("SELECT lower(hex(preview)), chunk, passports, versions FROM preview_chunk")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        let chunk = row.get(1)?;
-        if read_chunk(chunk, row.get_ref(2)?.as_blob()?, row.get_ref(3)?.as_blob()?).is_none() {
-            wrong(format!("preview {}, chunk {chunk} is unreadable", row.get::<_, String>(0)?));
-        }
+        let (preview, chunk): (String, i64) = (row.get(0)?, row.get(1)?);
+        let seen = |chunk| Ok::<_, Fault>(read_chunk(chunk, row.get_ref(2)?.as_blob()?, row.get_ref(3)?.as_blob()?));
+        let seen = u32::try_from(chunk).ok().map(seen).transpose()?.flatten();
+        each(format!("preview rp_{preview}, chunk {chunk}"), seen)?;
     }
     Ok(())
 }

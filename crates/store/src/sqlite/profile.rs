@@ -1,6 +1,6 @@
 //! Profiles: rights under a name, for one user or for several.
 
-use passpool_core::{ProfileName, Refusal, Right, Rights};
+use passpool_core::{Granter, ProfileName, Refusal, Right, Rights};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::user;
@@ -21,19 +21,31 @@ pub(super) fn list(db: &Connection) -> Result<Vec<ProfileInfo>, Fault> {
     Ok(profiles)
 }
 
-pub(super) fn add(db: &Connection, name: &ProfileName, rights: Rights) -> Result<(), StoreError> {
+pub(super) fn add(db: &Connection, name: &ProfileName, rights: Rights, by: &Granter) -> Result<(), StoreError> {
+    by.may_touch(rights)?;
     insert(db, name, rights, false).map(drop)
 }
 
-pub(super) fn change_rights(db: &Connection, name: &ProfileName, rights: Rights) -> Result<(), StoreError> {
-    let id = find(db, name)?;
+pub(super) fn change_rights(
+    db: &Connection,
+    name: &ProfileName,
+    rights: Rights,
+    by: &Granter,
+) -> Result<(), StoreError> {
+    by.may_touch(rights)?;
+    let id = find_to_touch(db, name, by)?;
+    if let Some(own) = by.user()
+        && user::has_profile(db, own, id)?
+    {
+        return Err(Refusal::OwnAccount.into());
+    }
     let admins = user::admins(db)?;
     db.execute("UPDATE profile SET rights = ? WHERE id = ?", params![rights.to_string(), id])?;
     user::keep_an_admin(db, &admins)
 }
 
-pub(super) fn remove(db: &Connection, name: &ProfileName) -> Result<(), StoreError> {
-    let id = find(db, name)?;
+pub(super) fn remove(db: &Connection, name: &ProfileName, by: &Granter) -> Result<(), StoreError> {
+    let id = find_to_touch(db, name, by)?;
     let sql = "DELETE FROM profile WHERE id = ? AND NOT EXISTS (SELECT 1 FROM user WHERE profile = profile.id)";
     if db.execute(sql, [id])? == 0 { Err(Refusal::ProfileInUse(name.clone()).into()) } else { Ok(()) }
 }
@@ -54,10 +66,18 @@ pub(super) fn insert(db: &Connection, name: &ProfileName, rights: Rights, is_own
     Ok(db.last_insert_rowid())
 }
 
-pub(super) fn find(db: &Connection, name: &ProfileName) -> Result<i64, StoreError> {
+/// A profile that this granter may change, and give away.
+pub(super) fn find_to_touch(db: &Connection, name: &ProfileName, by: &Granter) -> Result<i64, StoreError> {
     let mut statement = db.prepare_cached("SELECT id FROM profile WHERE name = ?")?;
-    let id = statement.query_row([name.as_str()], |row| row.get(0)).optional()?;
-    id.ok_or_else(|| Refusal::UnknownProfile(name.clone()).into())
+    let id: Option<i64> = statement.query_row([name.as_str()], |row| row.get(0)).optional()?;
+    let id = id.ok_or_else(|| Refusal::UnknownProfile(name.clone()))?;
+    by.may_touch(rights(db, id)?)?;
+    Ok(id)
+}
+
+pub(super) fn rights(db: &Connection, id: i64) -> Result<Rights, Fault> {
+    let mut statement = db.prepare_cached("SELECT rights FROM profile WHERE id = ?")?;
+    read_rights(statement.query_row([id], |row| row.get(0))?)
 }
 
 /// Takes away a profile that belonged to one user, if nobody has it any more.

@@ -59,6 +59,32 @@ pub(super) fn load(db: &Connection, id: ReservationId) -> Result<Option<(Reserva
     Ok(Some((info, seqs)))
 }
 
+/// A reservation as it is written, and how many passports it says that it has.
+pub(super) struct Written {
+    pub(super) info: ReservationInfo,
+    pub(super) seqs: Vec<u64>,
+    pub(super) count: Option<u64>,
+}
+
+/// Shows every reservation by its name, or what is wrong with it.
+pub(super) fn each(
+    db: &Connection,
+    mut each: impl FnMut(&str, Result<Written, Fault>) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    let sql = concat!("SELECT ", columns!(), ", passports, count, 'rv_' || lower(hex(id)) FROM reservation");
+    let mut statement = db.prepare(sql)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let written = || {
+            let seqs = varint::read_any(row.get_ref(9)?.as_blob()?);
+            let seqs = seqs.ok_or_else(|| Fault::Damaged("its passports are unreadable".into()))?;
+            Ok(Written { info: read(row)?, seqs, count: row.get(10)? })
+        };
+        each(&row.get::<_, String>(11)?, written())?;
+    }
+    Ok(())
+}
+
 /// The same, if there is one; a refusal else.
 pub(super) fn known(db: &Connection, id: ReservationId) -> Result<(ReservationInfo, Vec<u64>), StoreError> {
     Ok(load(db, id)?.ok_or(Refusal::UnknownReservation(id))?)
@@ -240,7 +266,8 @@ fn read(row: &Row<'_>) -> Result<ReservationInfo, Fault> {
             let rule = Rule::parse(&rule).map_err(|_| damaged("its rule"))?;
             Some(Selector::parse([tags.as_str()], rule).map_err(|_| damaged("its tags"))?)
         }
-        _ => None,
+        (None, None) => None,
+        _ => return Err(damaged("half of what was asked for")),
     };
     Ok(ReservationInfo {
         id,

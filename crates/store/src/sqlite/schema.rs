@@ -34,6 +34,17 @@ pub(super) fn probe(path: &Path) -> Result<Found, OpenError> {
     Ok(fingerprint.map_or(Found::Nothing, Found::Database))
 }
 
+/// To be asked by those who will not bring it up to date.
+pub(super) fn refuse_older(path: &Path) -> Result<(), OpenError> {
+    let version = connection::open_to_read(path).and_then(|db| applied_version(&db));
+    match version.map_err(|fault| OpenError::Fault { path: path.to_owned(), fault })? {
+        version if version < known_version() => {
+            Err(OpenError::Older { path: path.to_owned(), version, known: known_version() })
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Brings the schema up to date. What makes a database one, its secret and its admin, comes last and in one step, so
 /// that a cut leaves either a database or something that the next attempt goes on with.
 pub(super) fn migrate(path: &Path, secret: Option<Fingerprint>) -> Result<(), OpenError> {

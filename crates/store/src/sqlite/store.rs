@@ -4,26 +4,23 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use passpool_core::{
-    ApiKeyDigest, Caller, HandedOut, Kiosk, KioskName, PassportId, PreviewId, ProfileName, RecipientId, Reference,
-    Refusal, Reservation, ReservationId, Reserve, Rights, Tag, Timestamp, UserName, WholeSeconds,
+    ApiKeyDigest, Caller, Granter, HandedOut, Kiosk, KioskName, PassportId, PreviewId, ProfileName, RecipientId,
+    Reference, Refusal, Reservation, ReservationId, Reserve, Rights, Tag, Timestamp, UserName, WholeSeconds,
 };
 
 use super::{
     LET_OTHERS_WRITE, SqliteStore, check, claim, count, edit, export, history, hold, import, key, kiosk, list, opening,
     opening::Look,
-    passport::PassportRow,
     preview, profile, recipient, repeat, reservation, reserve,
     reset::{self, Place},
-    schema, setting, single,
-    snapshot::Snapshot,
-    transfer, undo, user,
+    schema, setting, single, transfer, undo, user,
 };
 use crate::{
     Airdrop, CheckReport, Claim, Create, EditPassport, EventFilter, EventPage, ExportFilter, Exported, Extend, Given,
     ImportBatch, ImportId, ImportTerms, JournalRow, KeptReset, KeyUse, KioskInfo, LinkSettings, ListedPassport, NewKey,
     NewUser, OfPassport, OfReservation, Opened, Opening, Page, PassportFilter, PassportNow, PassportPage, PoolCounts,
-    PoolPage, Preview, PreviewPage, ProfileInfo, RecipientInfo, RecipientPage, Relink, RenewKey, ReservationInfo,
-    ReservationNow, ReservationPage, Reset, ResetDone, ResetOf, ResetScope, ResetUndone, Resettable, ShowLinks,
+    PoolPage, Preview, PreviewPage, Previewed, ProfileInfo, RecipientInfo, RecipientPage, Relink, RenewKey,
+    ReservationInfo, ReservationNow, ReservationPage, Reset, ResetDone, ResetOf, ResetUndone, Resettable, ShowLinks,
     ShownLink, StateCounts, Store, StoreError, TagFilter, Touched, Transfer, UndoReset, UserInfo, Version, Visit,
 };
 
@@ -49,29 +46,12 @@ impl Store for SqliteStore {
         }
     }
 
-    async fn preview_reset(&self, wish: Reset, page: PreviewPage) -> Result<Vec<Resettable>, StoreError> {
-        let question = move |db: &rusqlite::Connection| {
-            let from = match page.after {
-                None => 0,
-                Some(last) => PassportRow::visible_by_id(db, last)?.map_or(0, |row| row.seq + 1),
-            };
-            match &wish.scope {
-                ResetScope::Named(_) if page.after.is_some() => Ok(Vec::new()),
-                ResetScope::Named(ids) => reset::preview_named(db, ids, wish.now),
-                ResetScope::Matching(matching) => {
-                    Ok(reset::preview_matching(&Snapshot::new(db)?, matching, wish.now, from, page.limit)?)
-                }
-            }
-        };
-        self.readers.ask(question).await
-    }
-
-    async fn keep_preview(&self, wish: Preview) -> Result<u64, StoreError> {
+    async fn keep_preview(&self, wish: Preview, first: usize) -> Result<Previewed, StoreError> {
         let asked = wish.clone();
-        let seen = self.readers.ask(move |db| preview::look(db, &asked)).await?;
+        let (seen, first) = self.readers.ask(move |db| preview::look(db, &asked, first)).await?;
         let count = seen.len() as u64;
         self.write(move |ledger| Ok(preview::write(&ledger.db, &wish, &seen)?)).await?;
-        Ok(count)
+        Ok(Previewed { count, first })
     }
 
     async fn preview(&self, id: PreviewId, page: PreviewPage, now: Timestamp) -> Result<Vec<Resettable>, StoreError> {
@@ -338,48 +318,48 @@ impl Store for SqliteStore {
         self.write(move |ledger| Ok(key::keep_uses(&ledger.db, &uses)?)).await
     }
 
-    async fn add_user(&self, user: NewUser) -> Result<(), StoreError> {
-        self.write(move |ledger| user::add(&ledger.db, &user)).await
+    async fn add_user(&self, user: NewUser, by: Granter) -> Result<(), StoreError> {
+        self.write(move |ledger| ledger.part(|ledger| user::add(&ledger.db, &user, &by))).await
     }
 
-    async fn change_profile(&self, user: UserName, profile: ProfileName) -> Result<(), StoreError> {
-        self.write(move |ledger| ledger.part(|ledger| user::change_profile(&ledger.db, &user, &profile))).await
+    async fn change_profile(&self, user: UserName, profile: ProfileName, by: Granter) -> Result<(), StoreError> {
+        self.write(move |ledger| ledger.part(|ledger| user::change_profile(&ledger.db, &user, &profile, &by))).await
     }
 
-    async fn add_key(&self, user: UserName, key: NewKey) -> Result<(), StoreError> {
-        self.write(move |ledger| key::add(&ledger.db, &user, &key)).await
+    async fn add_key(&self, user: UserName, key: NewKey, by: Granter) -> Result<(), StoreError> {
+        self.write(move |ledger| key::add(&ledger.db, &user, &key, &by)).await
     }
 
-    async fn renew_key(&self, wish: RenewKey) -> Result<(), StoreError> {
-        self.write(move |ledger| ledger.part(|ledger| key::renew(&ledger.db, &wish))).await
+    async fn renew_key(&self, wish: RenewKey, by: Granter) -> Result<(), StoreError> {
+        self.write(move |ledger| ledger.part(|ledger| key::renew(&ledger.db, &wish, &by))).await
     }
 
-    async fn remove_key(&self, user: UserName, head: String) -> Result<(), StoreError> {
-        self.write(move |ledger| key::remove(&ledger.db, &user, &head)).await
+    async fn remove_key(&self, user: UserName, head: String, by: Granter) -> Result<(), StoreError> {
+        self.write(move |ledger| key::remove(&ledger.db, &user, &head, &by)).await
     }
 
     async fn forget_keys(&self, now: Timestamp) -> Result<u64, StoreError> {
         self.write(move |ledger| Ok(key::forget(&ledger.db, now)?)).await
     }
 
-    async fn remove_user(&self, user: UserName) -> Result<(), StoreError> {
-        self.write(move |ledger| user::remove(&ledger.db, &user)).await
+    async fn remove_user(&self, user: UserName, by: Granter) -> Result<(), StoreError> {
+        self.write(move |ledger| user::remove(&ledger.db, &user, &by)).await
     }
 
     async fn profiles(&self) -> Result<Vec<ProfileInfo>, StoreError> {
         self.readers.ask(|db| Ok(profile::list(db)?)).await
     }
 
-    async fn add_profile(&self, profile: ProfileName, rights: Rights) -> Result<(), StoreError> {
-        self.write(move |ledger| profile::add(&ledger.db, &profile, rights)).await
+    async fn add_profile(&self, profile: ProfileName, rights: Rights, by: Granter) -> Result<(), StoreError> {
+        self.write(move |ledger| profile::add(&ledger.db, &profile, rights, &by)).await
     }
 
-    async fn change_rights(&self, profile: ProfileName, rights: Rights) -> Result<(), StoreError> {
-        self.write(move |ledger| ledger.part(|ledger| profile::change_rights(&ledger.db, &profile, rights))).await
+    async fn change_rights(&self, profile: ProfileName, rights: Rights, by: Granter) -> Result<(), StoreError> {
+        self.write(move |ledger| ledger.part(|ledger| profile::change_rights(&ledger.db, &profile, rights, &by))).await
     }
 
-    async fn remove_profile(&self, profile: ProfileName) -> Result<(), StoreError> {
-        self.write(move |ledger| profile::remove(&ledger.db, &profile)).await
+    async fn remove_profile(&self, profile: ProfileName, by: Granter) -> Result<(), StoreError> {
+        self.write(move |ledger| profile::remove(&ledger.db, &profile, &by)).await
     }
 
     async fn users(&self) -> Result<Vec<UserInfo>, StoreError> {

@@ -21,9 +21,17 @@ pub(super) fn begin(db: &Connection, id: ResetId, by: &Actor, now: Timestamp) ->
     Ok(())
 }
 
-/// Remembers what a passport was. To be called before it is reset; `changed` is the row that will tell of that.
-pub(super) fn remember(db: &Connection, id: ResetId, was: &PassportRow, changed: i64) -> Result<(), Fault> {
-    let columns = Columns::of(&was.state);
+/// Remembers what a passport counted for. To be called before it is reset; `changed` is the row that will tell of that.
+pub(super) fn remember(
+    db: &Connection,
+    id: ResetId,
+    was: &PassportRow,
+    now: Timestamp,
+    changed: i64,
+) -> Result<(), Fault> {
+    // A transfer that was not settled in time has failed, also where nobody has written that down yet.
+    let state = was.state.clone().as_of(now);
+    let columns = Columns::of(&state);
     let visit = columns.kiosk.map(|_| visit::by_passport(db, was.seq)).transpose()?.flatten();
     let (visitor, address) = visit.map_or((None, None), |(visitor, address)| (Some(visitor), address));
     let sql = "INSERT INTO reset_passport (reset, passport, changed, state, secret, number, sealed, handed_at, until, \
@@ -32,7 +40,7 @@ pub(super) fn remember(db: &Connection, id: ResetId, was: &PassportRow, changed:
         id.as_bytes(),
         was.seq,
         changed,
-        was.state.name() as u8,
+        state.name() as u8,
         columns.secret,
         columns.number,
         columns.sealed,

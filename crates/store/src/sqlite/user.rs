@@ -1,6 +1,6 @@
 //! Users, and who has which key.
 
-use passpool_core::{ApiKeyDigest, Caller, ProfileName, Refusal, Right, Timestamp, UserName};
+use passpool_core::{ApiKeyDigest, Caller, Granter, ProfileName, Refusal, Right, Timestamp, UserName};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
@@ -16,29 +16,39 @@ pub(super) fn add_admin(db: &Connection) -> Result<(), Fault> {
     Ok(())
 }
 
-pub(super) fn add(db: &Connection, user: &NewUser) -> Result<(), StoreError> {
+pub(super) fn add(db: &Connection, user: &NewUser, by: &Granter) -> Result<(), StoreError> {
     if look_up(db, &user.name)?.is_some() {
         return Err(Refusal::UserExists(user.name.clone()).into());
     }
     let profile = match &user.profile {
-        ProfileOf::Own(rights) => profile::insert(db, &ProfileName::of(&user.name), *rights, true)?,
-        ProfileOf::Named(name) => profile::find(db, name)?,
+        ProfileOf::Own(rights) => {
+            by.may_touch(*rights)?;
+            profile::insert(db, &ProfileName::of(&user.name), *rights, true)?
+        }
+        ProfileOf::Named(name) => profile::find_to_touch(db, name, by)?,
     };
     let id = insert(db, &user.name, profile)?;
     key::insert(db, id, &user.key)
 }
 
-pub(super) fn change_profile(db: &Connection, name: &UserName, profile: &ProfileName) -> Result<(), StoreError> {
-    let id = find(db, name)?;
-    let (before, after) = (profile_of(db, id)?, profile::find(db, profile)?);
+pub(super) fn change_profile(
+    db: &Connection,
+    name: &UserName,
+    profile: &ProfileName,
+    by: &Granter,
+) -> Result<(), StoreError> {
+    refuse_own(name, by)?;
+    let id = find_to_touch(db, name, by)?;
+    let (before, after) = (profile_of(db, id)?, profile::find_to_touch(db, profile, by)?);
     let admins = admins(db)?;
     db.execute("UPDATE user SET profile = ? WHERE id = ?", params![after, id])?;
     profile::forget_unused(db, before)?;
     keep_an_admin(db, &admins)
 }
 
-pub(super) fn remove(db: &Connection, name: &UserName) -> Result<(), StoreError> {
-    let id = find(db, name)?;
+pub(super) fn remove(db: &Connection, name: &UserName, by: &Granter) -> Result<(), StoreError> {
+    refuse_own(name, by)?;
+    let id = find_to_touch(db, name, by)?;
     if admins(db)? == [name.clone()] {
         return Err(Refusal::LastAdmin(name.clone()).into());
     }
@@ -80,8 +90,17 @@ pub(super) fn caller(db: &Connection, key: &ApiKeyDigest, now: Timestamp) -> Res
     Ok(Some(Caller { name: read_name(name)?, rights: read_rights(rights)? }))
 }
 
-pub(super) fn find(db: &Connection, name: &UserName) -> Result<i64, StoreError> {
-    look_up(db, name)?.ok_or_else(|| Refusal::UnknownUser(name.clone()).into())
+/// A user whose account this granter may change.
+pub(super) fn find_to_touch(db: &Connection, name: &UserName, by: &Granter) -> Result<i64, StoreError> {
+    let id = look_up(db, name)?.ok_or_else(|| Refusal::UnknownUser(name.clone()))?;
+    by.may_touch(profile::rights(db, profile_of(db, id)?)?)?;
+    Ok(id)
+}
+
+/// True if somebody has this profile.
+pub(super) fn has_profile(db: &Connection, name: &UserName, profile: i64) -> Result<bool, Fault> {
+    let mut statement = db.prepare_cached("SELECT 1 FROM user WHERE name = ? AND profile = ?")?;
+    Ok(statement.exists(params![name.as_str(), profile])?)
 }
 
 /// Who has the right `admin`, by name.
@@ -96,6 +115,11 @@ pub(super) fn keep_an_admin(db: &Connection, before: &[UserName]) -> Result<(), 
         Some(last) if admins(db)?.is_empty() => Err(Refusal::LastAdmin(last.clone()).into()),
         _ => Ok(()),
     }
+}
+
+/// Of the ways to end up without access, the one over the network cannot be undone over the network.
+fn refuse_own(name: &UserName, by: &Granter) -> Result<(), Refusal> {
+    if by.user() == Some(name) { Err(Refusal::OwnAccount) } else { Ok(()) }
 }
 
 fn look_up(db: &Connection, name: &UserName) -> Result<Option<i64>, Fault> {

@@ -6,10 +6,11 @@ use passpool_core::{
     HandOutSeed, Kiosk, KioskName, KioskVisitor, PassportId, Refusal, Rule, StateName, Tag, Timestamp, WalletAddress,
     WholeSeconds,
 };
-use passpool_store::{AddressDigest, Door, Given, KioskInfo, ResetScope, Visit};
+use passpool_store::{AddressDigest, Door, Given, KioskInfo, ResetOf, ResetScope, ResetUndone, Visit};
 
 use crate::{
     links::{ALICE, BOB, claim, knowing, open},
+    resets::{done, reset, undo},
     shop::{Shop, at, journal, refusal, selector, tagged},
 };
 
@@ -234,6 +235,76 @@ pub(crate) async fn a_reset_forgets_the_visit(shop: &Shop) {
         panic!("nothing was claimed yet")
     };
     assert_ne!(other.passport, passport.passport);
+}
+
+pub(crate) async fn an_undone_reset_gives_a_visitor_the_passport_back(shop: &Shop) {
+    shop.stock(1, 3, "expo").await;
+    stand(shop, kiosk("expo", "expo", Rule::And)).await;
+    let held = async |visitor, now| match visit(shop, by_name("expo"), browser(visitor), now).await {
+        Ok(Given::Held { passport, .. }) => passport,
+        other => panic!("nothing was claimed yet: {other:?}"),
+    };
+    let [one, two, three] = [held(1, 0).await, held(2, 0).await, held(3, 0).await];
+    open(shop, two.passport, knowing(&two), at(1)).await.unwrap();
+    let all = ResetScope::Named([&one, &two, &three].map(|handed| handed.passport).to_vec());
+    let (id, outcome) = reset(shop, ResetOf::Scope(all), 2).await.unwrap();
+    assert_eq!(outcome, done(3, 0));
+    assert_eq!(open(shop, one.passport, knowing(&one), at(3)).await, Err(Refusal::LinkDead));
+    // Another visitor comes before the undo, and keeps what the kiosk gave.
+    let new = held(4, 4).await;
+    assert_eq!(new.passport, one.passport);
+    assert_eq!(undo(shop, id, 5).await, Ok(ResetUndone { count: 2, others: 1 }));
+    for (visitor, had) in [(2, &two), (3, &three), (4, &new)] {
+        assert_eq!(held(visitor, 6).await, *had, "visitor {visitor} has the same passport and link");
+        assert!(open(shop, had.passport, knowing(had), at(7)).await.is_ok(), "visitor {visitor}");
+    }
+    assert_eq!(visit(shop, by_name("expo"), browser(1), 8).await, Err(Refusal::PoolShort { available: 0 }));
+    assert_eq!(held(2, HOLD - 1).await, two, "the hold is the one that it was");
+    assert_eq!(shop.counts("expo", at(HOLD)).await.of(StateName::Reserved), 0);
+    assert_eq!(shop.counts("expo", at(HOLD)).await.of(StateName::Available), 2);
+}
+
+pub(crate) async fn a_visitors_hold_that_ended_meanwhile_stays_ended(shop: &Shop) {
+    shop.stock(1, 1, "expo").await;
+    stand(shop, kiosk("expo", "expo", Rule::And)).await;
+    let Given::Held { passport, .. } = visit(shop, by_name("expo"), browser(1), 0).await.unwrap() else {
+        panic!("nothing was claimed yet")
+    };
+    let named = ResetScope::Named(vec![passport.passport]);
+    let (id, _) = reset(shop, ResetOf::Scope(named), HOLD - 1).await.unwrap();
+    assert_eq!(undo(shop, id, HOLD).await, Ok(ResetUndone { count: 0, others: 1 }));
+    assert_eq!(open(shop, passport.passport, knowing(&passport), at(HOLD)).await, Err(Refusal::LinkDead));
+    assert_eq!(shop.counts("expo", at(HOLD)).await.of(StateName::Available), 1);
+    let Given::Held { passport: next, .. } = visit(shop, by_name("expo"), browser(2), HOLD).await.unwrap() else {
+        panic!("nothing was claimed yet")
+    };
+    assert_eq!(next.passport, passport.passport, "it is the next visitor's");
+}
+
+/// An operator gave back what a visitor has had replaced meanwhile. It holds two then, and still owns one at most.
+pub(crate) async fn a_visitor_who_was_given_another_meanwhile_claims_one(shop: &Shop) {
+    shop.stock(1, 2, "expo").await;
+    stand(shop, kiosk("expo", "expo", Rule::And)).await;
+    let wallet = KioskVisitor::Wallet(ALICE);
+    let held = async |visitor, now| match visit(shop, by_name("expo"), visitor, now).await {
+        Ok(Given::Held { passport, .. }) => passport,
+        other => panic!("nothing was claimed yet: {other:?}"),
+    };
+    let [other, first] = [held(browser(1), 0).await, held(wallet, 0).await];
+    let both = ResetScope::Named(vec![other.passport, first.passport]);
+    let (id, _) = reset(shop, ResetOf::Scope(both), 1).await.unwrap();
+    let second = held(wallet, 2).await;
+    assert_eq!(second.passport, other.passport);
+    assert_eq!(undo(shop, id, 3).await, Ok(ResetUndone { count: 1, others: 1 }));
+    for handed in [&first, &second] {
+        assert!(open(shop, handed.passport, knowing(handed), at(4)).await.is_ok());
+    }
+    claim(shop, first.passport, knowing(&first), ALICE).await.unwrap();
+    assert_eq!(claim(shop, second.passport, knowing(&second), ALICE).await, Err(Refusal::WalletServed));
+    let Given::Owned(owned) = visit(shop, by_name("expo"), wallet, 5).await.unwrap() else {
+        panic!("it has claimed all that it may")
+    };
+    assert_eq!(owned.passport, first.passport);
 }
 
 pub(crate) async fn kiosks_are_listed_with_what_became_of_them(shop: &Shop) {

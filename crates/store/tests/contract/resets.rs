@@ -2,7 +2,8 @@
 
 use passpool_core::{Actor, PassportId, PreviewId, Refusal, Reserve, ResetId, Shortage, StateName};
 use passpool_store::{
-    KeptReset, Matching, OfPassport, Preview, PreviewPage, ResetDone, ResetOf, ResetScope, ResetUndone, UndoReset,
+    Extend, KeptReset, LinksOf, Matching, OfPassport, OfReservation, Preview, PreviewPage, ResetDone, ResetOf,
+    ResetScope, ResetUndone, ShowLinks, Touched, UndoReset,
 };
 
 use crate::{
@@ -16,20 +17,20 @@ const DAY: i64 = 24 * 3_600;
 async fn look(shop: &Shop, scope: ResetScope, now: i64) -> Result<(PreviewId, u64), Refusal> {
     let id = PreviewId::new(at(now), shop.random());
     let wish = Preview { id, scope, now: at(now) };
-    shop.store().keep_preview(wish).await.map(|count| (id, count)).map_err(refusal)
+    shop.store().keep_preview(wish, 0).await.map(|seen| (id, seen.count)).map_err(refusal)
 }
 
-async fn reset(shop: &Shop, of: ResetOf, now: i64) -> Result<(ResetId, ResetDone), Refusal> {
+pub(crate) async fn reset(shop: &Shop, of: ResetOf, now: i64) -> Result<(ResetId, ResetDone), Refusal> {
     let id = ResetId::new(at(now), shop.random());
     let wish = KeptReset { id, of, by: Actor::CommandLine, now: at(now) };
     shop.store().keep_reset(wish).await.map(|done| (id, done)).map_err(refusal)
 }
 
-async fn undo(shop: &Shop, id: ResetId, now: i64) -> Result<ResetUndone, Refusal> {
+pub(crate) async fn undo(shop: &Shop, id: ResetId, now: i64) -> Result<ResetUndone, Refusal> {
     shop.store().undo_reset(UndoReset { id, by: Actor::CommandLine, now: at(now) }).await.map_err(refusal)
 }
 
-const fn done(count: u64, changed_since: u64) -> ResetDone {
+pub(crate) const fn done(count: u64, changed_since: u64) -> ResetDone {
     ResetDone { count, changed_since }
 }
 
@@ -87,16 +88,72 @@ pub(crate) async fn a_hold_that_ended_meanwhile_stays_ended(shop: &Shop) {
     assert_eq!(shop.counts("vip", at(10)).await.of(StateName::Available), 2);
 }
 
+pub(crate) async fn a_link_that_lives_again_dies_with_the_next_reset_and_lives_again_with_its_undo(shop: &Shop) {
+    shop.stock(1, 3, "vip").await;
+    let first = shop.reserve_as(shop.kept("vip", 3, &["A", "B", "C"])).await.unwrap();
+    let lives = async |now| {
+        let mut alive = Vec::new();
+        for handed in &first.handed_out {
+            alive.push(open(shop, handed.passport, knowing(handed), at(now)).await.is_ok());
+        }
+        alive
+    };
+    let (one, _) = reset(shop, ResetOf::Scope(tagged("vip")), 1).await.unwrap();
+    assert_eq!(undo(shop, one, 2).await, Ok(ResetUndone { count: 3, others: 0 }));
+    let (two, _) = reset(shop, ResetOf::Scope(ResetScope::Named(vec![id(1), id(2)])), 3).await.unwrap();
+    assert_eq!(lives(4).await, [false, false, true]);
+    // Somebody else has the first, and gives it back: that is not nothing.
+    shop.reserve("vip", 1).await.unwrap();
+    shop.reset(ResetScope::Named(vec![id(1)]), at(5)).await.unwrap();
+    assert_eq!(undo(shop, two, 6).await, Ok(ResetUndone { count: 1, others: 1 }));
+    assert_eq!(lives(7).await, [false, true, true]);
+    let of_first = LinksOf::Reservation { id: first.id.unwrap(), from: 0, limit: 3 };
+    let wish = ShowLinks { of: of_first, with_content: false, by: Actor::CommandLine, now: at(8) };
+    let shown = shop.store().show_links(wish).await.unwrap();
+    for (link, handed) in shown.iter().zip(&first.handed_out) {
+        assert_eq!(link.recipient, handed.recipient, "everybody has the passport that was theirs");
+    }
+}
+
+pub(crate) async fn an_undone_reset_knows_nothing_of_an_extension_meanwhile(shop: &Shop) {
+    shop.stock(1, 4, "vip").await;
+    let wish = Reserve { until: Some(at(100)), ..shop.kept("vip", 4, &[]) };
+    shop.reserve_as(wish.clone()).await.unwrap();
+    let extend = async |until, now| {
+        let of = OfReservation { id: named(&wish), by: Actor::CommandLine, now: at(now) };
+        shop.store().extend_reservation(Extend { of, until: at(until) }).await.map_err(refusal)
+    };
+    let (first, _) = reset(shop, ResetOf::Scope(ResetScope::Named(vec![id(1), id(2)])), 1).await.unwrap();
+    assert_eq!(extend(200, 2).await, Ok(Touched { count: 2, others: 2 }), "what was reset is not extended");
+    assert_eq!(undo(shop, first, 3).await, Ok(ResetUndone { count: 2, others: 0 }));
+    assert_eq!(shop.counts("vip", at(100)).await.of(StateName::Reserved), 2, "they come back with the end they had");
+    assert_eq!(extend(300, 4).await, Ok(Touched { count: 4, others: 0 }), "and are extended like the others");
+    assert_eq!(shop.counts("vip", at(299)).await.of(StateName::Reserved), 4);
+    // An extension is something that happened: who extended it wants it held.
+    let (second, _) = reset(shop, ResetOf::Scope(tagged("vip")), 5).await.unwrap();
+    assert_eq!(undo(shop, second, 6).await, Ok(ResetUndone { count: 4, others: 0 }));
+    assert_eq!(shop.counts("vip", at(299)).await.of(StateName::Reserved), 4);
+    assert_eq!(shop.counts("vip", at(300)).await.of(StateName::Reserved), 0);
+}
+
+pub(crate) async fn a_large_undo_is_whole(shop: &Shop) {
+    shop.stock(1, 12_000, "vip").await;
+    shop.reserve("vip", 12_000).await.unwrap();
+    let (id, outcome) = reset(shop, ResetOf::Scope(tagged("vip")), 1).await.unwrap();
+    assert_eq!(outcome, done(12_000, 0));
+    let taken = shop.reserve("vip", 3_000).await.unwrap();
+    assert_eq!(undo(shop, id, 2).await, Ok(ResetUndone { count: 9_000, others: 3_000 }));
+    assert_eq!(shop.counts("vip", at(3)).await.of(StateName::Reserved), 12_000);
+    for handed in [&taken.handed_out[0], &taken.handed_out[2_999]] {
+        assert!(open(shop, handed.passport, knowing(handed), at(4)).await.is_ok());
+    }
+}
+
 pub(crate) async fn a_look_at_a_link_is_no_change(shop: &Shop) {
     shop.stock(1, 3, "vip").await;
     let first = shop.reserve("vip", 3).await.unwrap();
     let (preview, _) = look(shop, tagged("vip"), 1).await.unwrap();
-    let shown = passpool_store::ShowLinks {
-        of: passpool_store::LinksOf::Passport(id(1)),
-        with_content: false,
-        by: Actor::CommandLine,
-        now: at(2),
-    };
+    let shown = ShowLinks { of: LinksOf::Passport(id(1)), with_content: false, by: Actor::CommandLine, now: at(2) };
     shop.store().show_links(shown).await.unwrap();
     open(shop, id(2), knowing(&first.handed_out[1]), at(2)).await.unwrap();
     let (_, outcome) = reset(shop, ResetOf::Preview(preview), 3).await.unwrap();
@@ -148,10 +205,13 @@ pub(crate) async fn a_recovered_passport_is_reset_by_its_name_and_the_undo_takes
 pub(crate) async fn a_preview_is_read_page_by_page_and_forgotten(shop: &Shop) {
     shop.stock(1, 10_000, "vip").await;
     shop.reserve("vip", 10_000).await.unwrap();
-    let (preview, count) = look(shop, tagged("vip"), 0).await.unwrap();
-    assert_eq!(count, 10_000);
-    let mut read = Vec::new();
+    let preview = PreviewId::new(at(0), shop.random());
+    let wish = Preview { id: preview, scope: tagged("vip"), now: at(0) };
+    let seen = shop.store().keep_preview(wish, 3_000).await.unwrap();
+    assert_eq!((seen.count, seen.first.len()), (10_000, 3_000));
     let mut page = PreviewPage { after: None, limit: 3_000 };
+    assert_eq!(seen.first, shop.store().preview(preview, page, at(0)).await.unwrap());
+    let mut read = Vec::new();
     loop {
         let found = shop.store().preview(preview, page, at(1)).await.unwrap();
         page.after = found.last().map(|last| last.passport);

@@ -1,7 +1,7 @@
 //! Passports come back, and their links die.
 
-use passpool_core::{Actor, Refusal, Reserve, StateName};
-use passpool_store::{HeldState, Matching, PreviewPage, Reset, ResetScope};
+use passpool_core::{PreviewId, Refusal, Reserve, StateName};
+use passpool_store::{HeldState, Matching, Preview, PreviewPage, ResetScope};
 
 use crate::shop::{Shop, at, id, ids, refusal, tagged};
 
@@ -50,11 +50,13 @@ pub(crate) async fn a_large_reset_is_whole(shop: &Shop) {
 pub(crate) async fn what_is_previewed_is_what_is_reset(shop: &Shop) {
     shop.stock(1, 100, "vip").await;
     let reserved = ids(&shop.reserve("vip", 60).await.unwrap());
+    let preview = PreviewId::new(at(1), shop.random());
+    let wish = Preview { id: preview, scope: tagged("vip"), now: at(1) };
+    assert_eq!(shop.store().keep_preview(wish, 0).await.unwrap().count, 60);
     let mut previewed = Vec::new();
     let mut after = None;
     loop {
-        let wish = Reset { scope: tagged("vip"), by: Actor::CommandLine, now: at(1) };
-        let page = shop.store().preview_reset(wish, PreviewPage { after, limit: 25 }).await.unwrap();
+        let page = shop.store().preview(preview, PreviewPage { after, limit: 25 }, at(1)).await.unwrap();
         let Some(last) = page.last() else { break };
         after = Some(last.passport);
         assert!(page.iter().all(|found| found.state == StateName::Reserved && found.handed_out_at == Some(at(0))));
@@ -73,8 +75,8 @@ pub(crate) async fn named_passports_are_reset_all_or_none(shop: &Shop) {
     let available = Refusal::WrongState { from: StateName::Available, wanted: "reset" }.about(id(7));
     assert_eq!(shop.reset(named(&[1, 7]), at(1)).await, Err(available.clone()));
     assert_eq!(shop.counts("vip", at(1)).await.of(StateName::Reserved), 3);
-    let wish = Reset { scope: named(&[7]), by: Actor::CommandLine, now: at(1) };
-    let preview = shop.store().preview_reset(wish, PreviewPage { after: None, limit: 10 }).await;
+    let wish = Preview { id: PreviewId::new(at(1), shop.random()), scope: named(&[7]), now: at(1) };
+    let preview = shop.store().keep_preview(wish, 10).await;
     assert_eq!(preview.map_err(refusal), Err(available));
     assert_eq!(shop.reset(named(&[1, 2, 2]), at(1)).await, Ok(2), "named twice is meant once");
 }

@@ -181,6 +181,11 @@ pub(crate) fn referred(reference: &str) -> Recipient {
     Recipient::new(Some(name), None, Some(Reference::parse(reference).unwrap())).unwrap()
 }
 
+/// So many rounds as there is time for.
+pub(crate) fn rounds(long: u64, plain: u64) -> u64 {
+    if std::env::var_os("PASSPOOL_TEST_LONG").is_some_and(|value| value == "1") { long } else { plain }
+}
+
 /// All that match, of every age, in both states.
 pub(crate) fn tagged(tags: &str) -> ResetScope {
     ResetScope::Matching(Matching { selector: Some(selector(tags, Rule::And)), ..Matching::default() })

@@ -4,10 +4,11 @@ use passpool_core::{
     Actor, HandedOut, PassportId, Proof, Refusal, Reserve, State, StateName, Timestamp, Untransferable, WalletAddress,
     WholeSeconds,
 };
-use passpool_store::{Airdrop, ResetScope, Transfer};
+use passpool_store::{Airdrop, PreviewPage, Reset, ResetOf, ResetScope, ResetUndone, Transfer};
 
 use crate::{
     links::{ALICE, BOB, claim, knowing, open},
+    resets::{done, reset, undo},
     shop::{Shop, at, id, ids, journal, refusal, tagged},
 };
 
@@ -82,6 +83,33 @@ pub(crate) async fn an_overdue_transfer_is_picked_reset_and_claimed_as_what_it_c
     let handed = shop.reserve_as(late).await.unwrap().only().clone();
     transfer(shop, &handed, ALICE, QUARTER_OF_AN_HOUR).await.unwrap();
     assert_eq!(shop.reset(tagged("vip"), at(2 * QUARTER_OF_AN_HOUR)).await, Ok(1));
+}
+
+pub(crate) async fn an_overdue_transfer_is_reset_and_comes_back_as_what_it_counted_for(shop: &Shop) {
+    shop.stock(1, 3, "vip").await;
+    let [endless, looked_at, held] =
+        [reserved(shop, None).await, reserved(shop, None).await, reserved(shop, Some(1_000)).await];
+    for handed in [&endless, &looked_at, &held] {
+        transfer(shop, handed, ALICE, 0).await.unwrap();
+    }
+    let wish =
+        Reset { scope: ResetScope::Named(vec![endless.passport]), by: Actor::CommandLine, now: at(QUARTER_OF_AN_HOUR) };
+    let listed = shop.store().preview_reset(wish, PreviewPage { after: None, limit: 10 }).await.unwrap();
+    assert_eq!((listed[0].state, listed[0].handed_out_at), (StateName::Scanned, Some(at(0))));
+    // By name and by tags, both before anybody wrote down that the transfers have failed.
+    let named = ResetOf::Scope(ResetScope::Named(vec![endless.passport]));
+    let (first, outcome) = reset(shop, named, QUARTER_OF_AN_HOUR).await.unwrap();
+    assert_eq!(outcome, done(1, 0));
+    let (second, outcome) = reset(shop, ResetOf::Scope(tagged("vip")), QUARTER_OF_AN_HOUR).await.unwrap();
+    assert_eq!(outcome, done(2, 0));
+    assert!(shop.store().check().await.unwrap().is_clean());
+    let undone = |count, others| Ok(ResetUndone { count, others });
+    assert_eq!(undo(shop, first, QUARTER_OF_AN_HOUR + 1).await, undone(1, 0));
+    assert_eq!(undo(shop, second, 1_000).await, undone(1, 1), "one hold has ended meanwhile");
+    assert_eq!(shop.counts("vip", at(1_000)).await.of(StateName::Scanned), 2);
+    for handed in [&endless, &looked_at] {
+        assert!(open(shop, handed.passport, knowing(handed), at(1_001)).await.is_ok(), "its link lives again");
+    }
 }
 
 pub(crate) async fn a_transfer_that_cannot_be_says_why(shop: &Shop) {

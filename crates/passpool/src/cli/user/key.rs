@@ -1,6 +1,6 @@
 //! `user key`: a key in the place of others, one more, or one less.
 
-use passpool_core::{ApiKey, Timestamp, UserName, WholeSeconds};
+use passpool_core::{ApiKey, Granter, Timestamp, UserName, WholeSeconds};
 use passpool_store::{Intent, NewKey, RenewKey, Store, StoreError};
 use serde::Serialize;
 
@@ -49,7 +49,7 @@ impl KeyCommand {
         }
         let store = around.open(Intent::Write).await?;
         if let Some(head) = &self.remove {
-            store.remove_key(self.name.clone(), head.clone()).await?;
+            store.remove_key(self.name.clone(), head.clone(), Granter::CommandLine).await?;
             around.output.message(format_args!("Removed the key {head}... of {}.", self.name));
             return Ok(());
         }
@@ -69,8 +69,10 @@ impl KeyCommand {
     async fn give(&self, store: &dyn Store, key: NewKey, old_until: Option<Timestamp>) -> Result<(), StoreError> {
         let user = self.name.clone();
         match self.further {
-            true => store.add_key(user, key).await,
-            false => store.renew_key(RenewKey { user, old: self.old.clone(), key, old_until }).await,
+            true => store.add_key(user, key, Granter::CommandLine).await,
+            false => {
+                store.renew_key(RenewKey { user, old: self.old.clone(), key, old_until }, Granter::CommandLine).await
+            }
         }
     }
 }

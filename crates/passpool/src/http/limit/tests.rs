@@ -16,7 +16,7 @@ use axum::{
     middleware::from_fn_with_state,
     routing::get,
 };
-use passpool_core::{ApiKey, LinkBase, Refusal, Right, Rule, Secret, Timestamp, UserName};
+use passpool_core::{ApiKey, Granter, LinkBase, Refusal, Right, Rule, Secret, Timestamp, UserName};
 use passpool_store::{Intent, LinkSettings, NewKey, NewUser, ProfileOf, sqlite};
 use tower::ServiceExt;
 
@@ -62,7 +62,10 @@ impl Door {
         let rights = [Right::CertRead].into_iter().collect();
         let name = UserName::parse("crm").unwrap();
         store
-            .add_user(NewUser { name, profile: ProfileOf::Own(rights), key: NewKey::of(&key, clock.now()) })
+            .add_user(
+                NewUser { name, profile: ProfileOf::Own(rights), key: NewKey::of(&key, clock.now()) },
+                Granter::CommandLine,
+            )
             .await
             .unwrap();
         let links = LinkSettings { base: LinkBase::parse("http://127.0.0.1:8080").unwrap(), network: None };

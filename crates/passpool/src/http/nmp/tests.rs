@@ -7,8 +7,8 @@ use std::sync::{
 
 use axum::{Router, body::Body};
 use passpool_core::{
-    Actor, ApiKey, Code, Content, LinkBase, Network, NewPassport, PassportId, Rule, Secret, Tags, Timestamp, UserName,
-    WholeSeconds,
+    Actor, ApiKey, Code, Content, Granter, LinkBase, Network, NewPassport, PassportId, Rule, Secret, Tags, Timestamp,
+    UserName, WholeSeconds,
 };
 use passpool_store::{Create, ImportTerms, Intent, LinkSettings, NewKey, NewUser, ProfileOf, sqlite};
 use tower::ServiceExt;
@@ -55,7 +55,10 @@ impl Counter {
             let (key, rights) = (key_of(name), [right].into_iter().collect());
             let name = UserName::parse(name).unwrap();
             store
-                .add_user(NewUser { name, profile: ProfileOf::Own(rights), key: NewKey::of(&key, clock.now()) })
+                .add_user(
+                    NewUser { name, profile: ProfileOf::Own(rights), key: NewKey::of(&key, clock.now()) },
+                    Granter::CommandLine,
+                )
                 .await
                 .unwrap();
         }

@@ -155,6 +155,6 @@ async fn what_is_wrong_with_a_request_is_told_one_by_one() {
     - {"type":"/problems/invalid-request","title":"The request is invalid","status":422,"detail":"#/count: it must be from 1 to 100000; limit: x; if-match: y","errors":[{"detail":"it must be from 1 to 100000","pointer":"#/count"},{"detail":"x","parameter":"limit"},{"detail":"y","header":"if-match"}]}
     - {"type":"/problems/malformed-body","title":"The body cannot be read","status":400,"detail":"EOF"}
     - {"type":"/problems/wrong-media-type","title":"The body is of another type","status":415,"detail":"the body has to be text/csv"}
-    - {"type":"/problems/body-too-large","title":"The body is too large","status":413}
+    - {"type":"/problems/body-too-large","title":"The body is too large","status":413,"detail":"#: it is larger than this path takes","errors":[{"detail":"it is larger than this path takes","pointer":"#"}]}
     "##);
 }

@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 
 use axum::{extract::FromRequestParts, http::request::Parts};
-use passpool_core::{Actor, Caller, Right};
+use passpool_core::{Actor, Caller, Granter, Right};
 
 use crate::{
     app::App,
@@ -41,6 +41,10 @@ impl<R> May<R> {
     /// True for those who may see names, notes and links too.
     pub(super) fn may_create(&self) -> bool {
         self.caller.may(Right::CertCreate)
+    }
+
+    pub(super) fn granter(self) -> Granter {
+        Granter::Caller(self.caller)
     }
 
     pub(super) fn actor(self) -> Actor {

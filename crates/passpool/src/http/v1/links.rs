@@ -69,7 +69,7 @@ impl Link {
             passport_id: shown.passport.get(),
             state: shown.state.as_str(),
             link: handout.map(|handout| handout.link),
-            recipient: shown.recipient.as_ref().map(RecipientShown::of),
+            recipient: shown.recipient.as_ref().map(|kept| RecipientShown::of(&kept.recipient)),
         }
     }
 }

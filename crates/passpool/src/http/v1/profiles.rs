@@ -11,7 +11,7 @@ use super::{
     body::Json,
     caller::{AccountManage, May},
     reply,
-    users::{self, may_grant, rights},
+    users::rights,
 };
 use crate::{app::App, http::problem::Problem};
 
@@ -56,7 +56,9 @@ pub(super) async fn show(
     _: May<AccountManage>,
     At(name): At<ProfileName>,
 ) -> Result<Response, Problem> {
-    Ok(reply::json(StatusCode::OK, &ProfileShown::of(&find(&app, &name).await?)))
+    let profiles = app.store.profiles().await?;
+    let found = profiles.iter().find(|profile| profile.name == name).ok_or(Problem::Unknown("profile"))?;
+    Ok(reply::json(StatusCode::OK, &ProfileShown::of(found)))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -83,8 +85,7 @@ pub(super) async fn add(
 ) -> Result<Response, Problem> {
     let name = ProfileName::parse(&body.name).map_err(|wrong| Problem::field("/name", wrong))?;
     let rights = rights("/rights", &body.rights)?;
-    may_grant(&by, rights)?;
-    app.store.add_profile(name.clone(), rights).await?;
+    app.store.add_profile(name.clone(), rights, by.granter()).await?;
     let made = reply::json(StatusCode::CREATED, &MadeProfile { name: name.to_string() });
     Ok(reply::made_at(&format!("/v1/profiles/{name}"), made))
 }
@@ -106,13 +107,7 @@ pub(super) async fn change(
     At(name): At<ProfileName>,
     Json(body): Json<ProfileChange>,
 ) -> Result<Response, Problem> {
-    let rights = rights("/rights", &body.rights)?;
-    may_grant(&by, rights)?;
-    if users::find(&app, &by.caller.name).await?.profile == name {
-        return Err(Problem::OwnAccount("another user with this right has to do this"));
-    }
-    may_grant(&by, find(&app, &name).await?.rights)?;
-    app.store.change_rights(name, rights).await?;
+    app.store.change_rights(name, rights("/rights", &body.rights)?, by.granter()).await?;
     Ok(reply::nothing())
 }
 
@@ -125,12 +120,6 @@ pub(super) async fn remove(
     by: May<AccountManage>,
     At(name): At<ProfileName>,
 ) -> Result<Response, Problem> {
-    may_grant(&by, find(&app, &name).await?.rights)?;
-    app.store.remove_profile(name).await?;
+    app.store.remove_profile(name, by.granter()).await?;
     Ok(reply::nothing())
-}
-
-async fn find(app: &App, name: &ProfileName) -> Result<ProfileInfo, Problem> {
-    let profiles = app.store.profiles().await?;
-    profiles.into_iter().find(|profile| profile.name == *name).ok_or(Problem::Unknown("profile"))
 }

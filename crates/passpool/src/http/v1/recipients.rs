@@ -61,7 +61,7 @@ impl ListedRecipient {
     pub(crate) fn of(info: &RecipientInfo) -> Self {
         Self {
             id: info.recipient.id.to_string(),
-            recipient: RecipientShown::of(&info.recipient),
+            recipient: RecipientShown::of(&info.recipient.recipient),
             reservation_id: info.reservation.to_string(),
             passport_id: info.passport.get(),
             left_at: info.left_at.map(rfc_3339),

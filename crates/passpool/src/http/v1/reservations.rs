@@ -8,7 +8,7 @@ use axum::{
     http::{StatusCode, Uri},
     response::Response,
 };
-use passpool_core::{Reservation, ReservationId, Timestamp, WholeSeconds};
+use passpool_core::{Recipients, Reservation, ReservationId, Timestamp, WholeSeconds};
 use passpool_store::{Extend, Fault, OfReservation, ReservationPage, StoreError};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -41,7 +41,8 @@ const MANY: usize = 500;
 /// Takes passports out of the pool, all of them in one transaction, and answers a link for each.
 ///
 /// With recipients each gets one, in their order. The same `Idempotency-Key` gives the same answer again for 24 hours at
-/// least.
+/// least: the same bytes, also after a recipient was erased, for whoever asks again names the recipients again. Only a
+/// content is shown as it is by then.
 #[utoipa::path(post, path = PATH, operation_id = "reserve", tag = "reservations", request_body = NewReservation,
     params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$")),
     responses(
@@ -56,20 +57,31 @@ pub(super) async fn reserve(
     Json(body): Json<NewReservation>,
 ) -> Result<Response, Problem> {
     let format = body.format();
-    let reservation = app.store.reserve(body.into_wish(&app, by, once, PATH)?).await?;
+    let wish = body.into_wish(&app, by, once, PATH)?;
+    // A repeat names the same people as the call that it repeats, so they are told from it: some of them may be erased.
+    let recipients = wish.keep.as_ref().and_then(|kept| kept.recipients.as_ref()).map(|new| new.recipients.clone());
+    let reservation = app.store.reserve(wish).await?;
     if reservation.handed_out.len() < MANY {
-        return made(&app, &reservation, format);
+        return made(&app, &reservation, recipients.as_ref(), format);
     }
-    tokio::task::spawn_blocking(move || made(&app, &reservation, format)).await.expect("writing links does not panic")
+    let answer = tokio::task::spawn_blocking(move || made(&app, &reservation, recipients.as_ref(), format));
+    answer.await.expect("writing links does not panic")
 }
 
-fn made(app: &App, reservation: &Reservation, format: HandoutFormat) -> Result<Response, Problem> {
+fn made(
+    app: &App,
+    reservation: &Reservation,
+    recipients: Option<&Recipients>,
+    format: HandoutFormat,
+) -> Result<Response, Problem> {
     let id = reservation.id.expect("a reservation that is kept has a name").to_string();
     let location = format!("{PATH}/{id}");
     let handed = reservation.handed_out.iter().map(|handed| Handout::new(handed, &app.secret, &app.links));
     let handouts = handed.collect::<Result<Vec<_>, _>>();
     let handouts = handouts.map_err(|error| StoreError::from(Fault::Damaged(error.to_string())))?;
-    let recipients = reservation.handed_out.iter().map(|handed| handed.recipient.as_ref());
+    // Of a partial answer the last ones have none.
+    let recipients = recipients.map(Recipients::as_slice).unwrap_or_default().iter().map(Some);
+    let recipients = recipients.chain(std::iter::repeat(None));
     let links = handouts.iter().zip(recipients).map(|(handout, recipient)| Reserved::of(handout, format, recipient));
     let body = MadeReservation { id, count: handouts.len(), links: links.collect() };
     let answer = reply::made_at(&location, reply::json(StatusCode::CREATED, &body));

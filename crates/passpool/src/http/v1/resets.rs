@@ -124,8 +124,9 @@ pub(super) async fn reset(
     match of {
         ResetOf::Scope(scope) if is_dry => {
             let id = PreviewId::new(now, random(&*app.entropy));
-            let count = app.store.keep_preview(Preview { id, scope, now }).await?;
-            page_of(&app, id, None, page::limit(None)?, Some(count)).await
+            let limit = page::limit(None)?;
+            let found = app.store.keep_preview(Preview { id, scope, now }, limit).await?;
+            Ok(page_of(id, &found.first, limit, Some(found.count)))
         }
         of => {
             let id = ResetId::new(now, random(&*app.entropy));
@@ -159,23 +160,17 @@ pub(super) async fn preview(
 ) -> Result<Response, Problem> {
     let limit = page::limit(query.limit)?;
     let after = page::cursor("preview", query.cursor.as_deref(), |text| PassportId::parse(text).ok())?;
-    page_of(&app, id, after, limit, None).await
+    let found = app.store.preview(id, PreviewPage { after, limit }, app.clock.now()).await?;
+    Ok(page_of(id, &found, limit, None))
 }
 
-async fn page_of(
-    app: &App,
-    id: PreviewId,
-    after: Option<PassportId>,
-    limit: usize,
-    count: Option<u64>,
-) -> Result<Response, Problem> {
-    let found = app.store.preview(id, PreviewPage { after, limit }, app.clock.now()).await?;
+fn page_of(id: PreviewId, found: &[Resettable], limit: usize, count: Option<u64>) -> Response {
     let next = found.last().filter(|_| found.len() == limit).map(|last| page::opaque("preview", &last.passport));
     let passports = found.iter().map(PreviewedPassport::of).collect();
     let uri = Uri::try_from(format!("/v1/resets/previews/{id}?limit={limit}")).expect("an id is a path");
     let shown = PreviewShown { preview: id.to_string(), count, passports, next: next.clone() };
     let shown = ResetAnswer::Preview(shown);
-    Ok(page::with_next(reply::json(StatusCode::OK, &shown), &uri, next.as_deref()))
+    page::with_next(reply::json(StatusCode::OK, &shown), &uri, next.as_deref())
 }
 
 /// Gives each passport that nothing has happened to since the reset its state, link, reservation and hold again.

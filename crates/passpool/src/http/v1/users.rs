@@ -65,16 +65,13 @@ pub(super) async fn add(
 ) -> Result<Response, Problem> {
     let name = UserName::parse(&body.name).map_err(|wrong| Problem::field("/name", wrong))?;
     let profile = match (&body.rights, &body.profile) {
-        (Some(given), None) => {
-            let rights = rights("/rights", given)?;
-            may_grant(&by, rights)?;
-            ProfileOf::Own(rights)
-        }
-        (None, Some(profile)) => ProfileOf::Named(grantable(&app, &by, "/profile", profile).await?),
+        (Some(given), None) => ProfileOf::Own(rights("/rights", given)?),
+        (None, Some(name)) => ProfileOf::Named(profile(name)?),
         _ => return Err(Problem::field("", "rights or profile has to be there, and not both")),
     };
     let key = ApiKey::from_random(&random(&*app.entropy));
-    app.store.add_user(NewUser { name: name.clone(), profile, key: NewKey::of(&key, app.clock.now()) }).await?;
+    let user = NewUser { name: name.clone(), profile, key: NewKey::of(&key, app.clock.now()) };
+    app.store.add_user(user, by.granter()).await?;
     let made = MadeUser { name: name.to_string(), key: key.reveal().to_owned(), head: key.head().to_owned() };
     Ok(reply::made_at(&format!("/v1/users/{name}"), reply::json(StatusCode::CREATED, &made)))
 }
@@ -96,10 +93,7 @@ pub(super) async fn change(
     At(name): At<UserName>,
     Json(body): Json<UserChange>,
 ) -> Result<Response, Problem> {
-    another(&by, &name)?;
-    let profile = grantable(&app, &by, "/profile", &body.profile).await?;
-    may_grant(&by, find(&app, &name).await?.rights)?;
-    app.store.change_profile(name, profile).await?;
+    app.store.change_profile(name, profile(&body.profile)?, by.granter()).await?;
     Ok(reply::nothing())
 }
 
@@ -112,17 +106,8 @@ pub(super) async fn remove(
     by: May<AccountManage>,
     At(name): At<UserName>,
 ) -> Result<Response, Problem> {
-    another(&by, &name)?;
-    may_grant(&by, find(&app, &name).await?.rights)?;
-    app.store.remove_user(name).await?;
+    app.store.remove_user(name, by.granter()).await?;
     Ok(reply::nothing())
-}
-
-fn another(by: &May<AccountManage>, name: &UserName) -> Result<(), Problem> {
-    match by.caller.name == *name {
-        false => Ok(()),
-        true => Err(Problem::OwnAccount("another user with this right has to do this")),
-    }
 }
 
 pub(super) async fn find(app: &App, name: &UserName) -> Result<UserInfo, Problem> {
@@ -130,23 +115,9 @@ pub(super) async fn find(app: &App, name: &UserName) -> Result<UserInfo, Problem
     users.into_iter().find(|user| user.name == *name).ok_or(Problem::Unknown("user"))
 }
 
-/// Whoever manages accounts gives away no more than they have: else the right would be every right.
-pub(super) fn may_grant(by: &May<AccountManage>, rights: Rights) -> Result<(), Problem> {
-    match rights.iter().find(|right| !by.caller.may(*right)) {
-        None => Ok(()),
-        Some(right) => Err(Problem::RightMissing(right)),
-    }
-}
-
-/// A profile that exists, and that the caller may give away.
-async fn grantable(app: &App, by: &May<AccountManage>, pointer: &str, name: &str) -> Result<ProfileName, Problem> {
-    let name = ProfileName::parse(name).map_err(|wrong| Problem::field(pointer, wrong))?;
-    let profiles = app.store.profiles().await?;
-    // One that does not exist is refused by whatever it is given to.
-    if let Some(profile) = profiles.iter().find(|profile| profile.name == name) {
-        may_grant(by, profile.rights)?;
-    }
-    Ok(name)
+/// A profile that a body names.
+fn profile(name: &str) -> Result<ProfileName, Problem> {
+    ProfileName::parse(name).map_err(|wrong| Problem::field("/profile", wrong))
 }
 
 /// Rights from a field of a body.

@@ -80,5 +80,6 @@ fn a_dead_link_is_answered_in_the_same_time_whatever_is_wrong_with_it() {
             (*name, json!({"passport_id": link.id, "new_owner": ALICE, "signature": signature}))
         })
         .collect();
+    let client = client.with("connection", b"keep-alive");
     take_the_same_time(&claims, |claim| client.post_json("/v1/claims", claim));
 }

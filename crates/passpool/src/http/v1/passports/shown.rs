@@ -73,8 +73,8 @@ impl PassportShown {
     pub(crate) fn of(found: PassportNow, sees_names: bool) -> Self {
         let hand_out = found.state.hand_out();
         let recipient = |kept: &KeptRecipient| match sees_names {
-            true => RecipientShown::of(kept),
-            false => RecipientShown::reference_of(kept),
+            true => RecipientShown::of(&kept.recipient),
+            false => RecipientShown::reference_of(&kept.recipient),
         };
         let summary = PassportSummary {
             passport_id: found.passport.get(),

@@ -1,6 +1,6 @@
 //! Reservations as they are shown.
 
-use passpool_core::{KeptRecipient, Note, Reference, Rule, StateName, Tag};
+use passpool_core::{Note, Recipient, Reference, Rule, StateName, Tag};
 use passpool_store::{ReservationInfo, ReservationNow, StateCounts};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -48,7 +48,7 @@ pub(crate) enum Reserved<'a> {
 }
 
 impl<'a> Reserved<'a> {
-    pub(crate) fn of(handout: &'a Handout, format: HandoutFormat, recipient: Option<&KeptRecipient>) -> Self {
+    pub(crate) fn of(handout: &'a Handout, format: HandoutFormat, recipient: Option<&Recipient>) -> Self {
         match format {
             HandoutFormat::Link => Self::Link {
                 passport_id: handout.passport.get(),
@@ -73,8 +73,7 @@ pub(crate) struct RecipientShown {
 }
 
 impl RecipientShown {
-    pub(crate) fn of(kept: &KeptRecipient) -> Self {
-        let recipient = &kept.recipient;
+    pub(crate) fn of(recipient: &Recipient) -> Self {
         Self {
             name: recipient.name().map(|name| name.reveal().to_owned()),
             email: recipient.email().map(|email| email.reveal().to_owned()),
@@ -83,8 +82,8 @@ impl RecipientShown {
     }
 
     /// The same for whoever may not see names.
-    pub(in crate::http::v1) fn reference_of(kept: &KeptRecipient) -> Self {
-        let reference = kept.recipient.reference().map(Reference::as_str);
+    pub(in crate::http::v1) fn reference_of(recipient: &Recipient) -> Self {
+        let reference = recipient.reference().map(Reference::as_str);
         Self { name: None, email: None, reference: reference.map(str::to_owned) }
     }
 }

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::{
-    find, may_grant,
+    find,
     shown::{KeyList, KeyShown, MadeKey},
 };
 use crate::{
@@ -51,9 +51,8 @@ pub(in crate::http::v1) async fn add(
     by: May<AccountManage>,
     At(name): At<UserName>,
 ) -> Result<Response, Problem> {
-    may_grant(&by, find(&app, &name).await?.rights)?;
     let key = ApiKey::from_random(&random(&*app.entropy));
-    app.store.add_key(name, NewKey::of(&key, app.clock.now())).await?;
+    app.store.add_key(name, NewKey::of(&key, app.clock.now()), by.granter()).await?;
     Ok(made(&key, None))
 }
 
@@ -94,9 +93,9 @@ pub(in crate::http::v1) async fn renew(
             Some(now.plus(span.map_err(|wrong| Problem::field("/old_key_valid_for", wrong))?))
         }
     };
-    may_grant(&by, find(&app, &user).await?.rights)?;
     let key = ApiKey::from_random(&random(&*app.entropy));
-    app.store.renew_key(RenewKey { user, old: body.old, key: NewKey::of(&key, now), old_until }).await?;
+    let wish = RenewKey { user, old: body.old, key: NewKey::of(&key, now), old_until };
+    app.store.renew_key(wish, by.granter()).await?;
     Ok(made(&key, old_until.map(rfc_3339)))
 }
 
@@ -116,8 +115,7 @@ pub(in crate::http::v1) async fn remove(
     if headers.get("x-api-key").is_some_and(|key| key.as_bytes().starts_with(head.as_bytes())) {
         return Err(Problem::OwnAccount("this is the key of this very call"));
     }
-    may_grant(&by, find(&app, &name).await?.rights)?;
-    app.store.remove_key(name, head).await?;
+    app.store.remove_key(name, head, by.granter()).await?;
     Ok(reply::nothing())
 }
 
