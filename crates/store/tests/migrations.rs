@@ -3,9 +3,9 @@
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use passpool_core::{
-    Actor, ApiKey, HandOutNumber, HandOutSeed, IdempotencyKey, Kept, KioskName, KioskVisitor, LinkKey, ParameterDigest,
-    Passphrase, PassportId, ProfileName, Proof, Refusal, Repeat, ReservationId, Reserve, ResetId, Rule, Secret,
-    SecretId, Selector, Shortage, Shown, StateName, Tag, Timestamp, UserName,
+    Actor, ApiKey, Granter, HandOutNumber, HandOutSeed, IdempotencyKey, Kept, KioskName, KioskVisitor, LinkKey,
+    ParameterDigest, Passphrase, PassportId, ProfileName, Proof, Refusal, Repeat, ReservationId, Reserve, ResetId,
+    Rule, Secret, SecretId, Selector, Shortage, Shown, StateName, Tag, Timestamp, UserName,
 };
 use passpool_store::{
     AddressDigest, Door, Extend, Given, Intent, KeptReset, Matching, NewKey, NewUser, OfReservation, OpenError,
@@ -358,10 +358,10 @@ async fn assert_accounts_go_on(store: &dyn Store) {
     let user = UserName::parse("till").unwrap();
     let new = NewKey::of(&ApiKey::from_random(&[9; 32]), at(5));
     let profile = ProfileOf::Named(ProfileName::parse("crm").unwrap());
-    store.add_user(NewUser { name: user.clone(), profile, key: new }).await.unwrap();
-    store.remove_user(user).await.unwrap();
+    store.add_user(NewUser { name: user.clone(), profile, key: new }, Granter::CommandLine).await.unwrap();
+    store.remove_user(user, Granter::CommandLine).await.unwrap();
     // The profile was made for one user, and goes with the last who has it.
-    store.remove_user(UserName::parse("crm").unwrap()).await.unwrap();
+    store.remove_user(UserName::parse("crm").unwrap(), Granter::CommandLine).await.unwrap();
     assert_eq!(store.profiles().await.unwrap().len(), 1);
     assert_clean(store).await;
 }

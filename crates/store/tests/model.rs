@@ -226,8 +226,8 @@ impl History {
     async fn preview(&mut self, of: &Which) {
         let Some((scope, expected)) = self.meant(of) else { return };
         let id = PreviewId::new(self.now(), self.random());
-        let count = self.store.keep_preview(Preview { id, scope, now: self.now() }).await.map_err(code);
-        assert_eq!(count, expected.clone().map(|ids| ids.len() as u64));
+        let count = self.store.keep_preview(Preview { id, scope, now: self.now() }, 0).await.map_err(code);
+        assert_eq!(count.map(|previewed| previewed.count), expected.clone().map(|ids| ids.len() as u64));
         if let Ok(ids) = expected {
             self.plain.preview(&ids, id);
         }

@@ -212,103 +212,102 @@ fn run_by_operators() -> Shop {
     shop
 }
 
-/// What is wrong with each table that operators write, and the place that `check` names.
+/// What can be wrong with each table that operators fill, and how the place begins that `check` names.
+const DAMAGE: &[(&str, &str)] = &[
+    // Reservations, and who holds what.
+    ("UPDATE reservation SET passports = x'80' WHERE note IS NOT NULL", "reservation rv_"),
+    ("UPDATE reservation SET count = count + 1 WHERE note IS NOT NULL", "reservation rv_"),
+    ("UPDATE reservation SET count = 0 WHERE note IS NOT NULL", "reservation rv_"),
+    ("UPDATE reservation SET count = -1 WHERE note IS NOT NULL", "reservation rv_"),
+    ("UPDATE reservation SET actor = 'nobody' WHERE note IS NOT NULL", "reservation rv_"),
+    ("UPDATE reservation SET rule = 'xor' WHERE note IS NOT NULL", "reservation rv_"),
+    ("UPDATE reservation SET rule = NULL WHERE note IS NOT NULL", "reservation rv_"),
+    ("UPDATE reservation SET tags = '' WHERE note IS NOT NULL", "reservation rv_"),
+    ("UPDATE reservation SET recipients = 3 WHERE note IS NOT NULL", "reservation rv_"),
+    ("UPDATE reservation SET id = zeroblob(3) WHERE note IS NOT NULL", "reservation 000000: its name"),
+    // The first passport twice, and then the third not at all.
+    ("UPDATE reservation SET passports = x'00000202' WHERE note IS NOT NULL", "reservation rv_"),
+    ("UPDATE reservation SET passports = x'000204', count = 3 WHERE note IS NOT NULL", "reservation rv_"),
+    ("DELETE FROM reservation WHERE note IS NOT NULL", "recipient rc_"),
+    (
+        "UPDATE passport SET reservation = (SELECT reservation FROM passport WHERE seq = 5) WHERE seq = 1",
+        "reservation rv_",
+    ),
+    ("UPDATE passport SET reservation = zeroblob(3) WHERE seq = 1", "passport "),
+    ("UPDATE passport SET reservation = NULL WHERE seq = 1", "recipient rc_"),
+    // Recipients: each has the passport that was reserved for it, and nobody another's.
+    ("UPDATE recipient SET passport = 99 WHERE passport = 1", "recipient rc_"),
+    ("UPDATE recipient SET passport = 12, left_at = 1 WHERE passport = 3", "recipient rc_"),
+    ("UPDATE recipient SET passport = 2 WHERE passport = 1", "recipient rc_"),
+    ("UPDATE recipient SET passport = 3 - passport WHERE passport IN (1, 2)", "recipient rc_"),
+    ("UPDATE recipient SET reservation = zeroblob(16) WHERE passport = 1", "recipient rc_"),
+    ("UPDATE recipient SET left_at = 1 WHERE passport = 1", "recipient rc_"),
+    ("UPDATE recipient SET left_at = NULL WHERE passport = 3", "recipient rc_"),
+    ("UPDATE recipient SET reference = NULL WHERE passport = 1", "recipients"),
+    // Records of calls that may be repeated.
+    ("UPDATE repeat SET record = zeroblob(15) WHERE seq = 1", "idempotency record 1"),
+    ("UPDATE repeat SET reservation = zeroblob(16) WHERE seq = 1", "idempotency record 1"),
+    // What was previewed.
+    ("UPDATE preview_chunk SET passports = x'80'", "preview rp_"),
+    ("UPDATE preview_chunk SET versions = x'80'", "preview rp_"),
+    ("UPDATE preview_chunk SET versions = x''", "preview rp_"),
+    ("UPDATE preview_chunk SET passports = x'7f', versions = x'02'", "preview rp_"),
+    ("UPDATE preview_chunk SET passports = x'02', versions = x'02'", "preview rp_"),
+    ("UPDATE preview_chunk SET chunk = 7", "preview rp_"),
+    ("UPDATE preview_chunk SET chunk = -1", "preview rp_"),
+    ("DELETE FROM preview", "preview rp_"),
+    ("UPDATE preview SET id = zeroblob(3)", "preview 000000"),
+    // What a reset took, and may be given back.
+    ("UPDATE reset SET actor = 'nobody' WHERE undone IS NULL", "reset rs_"),
+    ("UPDATE reset SET undone = 1", "reset rs_"),
+    ("UPDATE reset SET id = zeroblob(3) WHERE undone IS NULL", "reset 000000"),
+    ("DELETE FROM reset WHERE undone IS NULL", "reset rs_"),
+    ("UPDATE reset_passport SET passport = 99 WHERE passport = 3", "reset rs_"),
+    ("UPDATE reset_passport SET passport = 9 WHERE passport = 3", "reset rs_"),
+    ("UPDATE reset_passport SET changed = changed - 1 WHERE passport = 3", "reset rs_"),
+    ("UPDATE reset_passport SET changed = (SELECT max(changed) FROM reset_passport)", "journal row "),
+    ("UPDATE reset_passport SET state = 6, number = NULL WHERE passport = 3", "reset rs_"),
+    ("UPDATE reset_passport SET state = 4 WHERE passport = 3", "reset rs_"),
+    ("UPDATE reset_passport SET number = NULL WHERE passport = 3", "resets"),
+    ("UPDATE reset_passport SET sealed = x'00' WHERE passport = 3", "resets"),
+    ("UPDATE reset_passport SET secret = 9 WHERE passport = 3", "reset rs_"),
+    ("UPDATE reset_passport SET reservation = zeroblob(16) WHERE passport = 3", "reset rs_"),
+    ("UPDATE reset_passport SET visitor = NULL WHERE kiosk IS NOT NULL", "reset rs_"),
+    ("UPDATE reset_passport SET kiosk = 9 WHERE kiosk IS NOT NULL", "reset rs_"),
+    // The journal of what operators did.
+    ("DELETE FROM journal WHERE kind = 'extended' AND passport = (SELECT id FROM passport WHERE seq = 5)", "passport "),
+    ("UPDATE journal SET kind = 'restored-scanned' WHERE kind = 'restored'", "passport "),
+    ("UPDATE journal SET kind = 'shown' WHERE kind = 'created'", "journal row 1"),
+    ("UPDATE journal SET kind = 'created' WHERE kind = 'extended'", "journal row "),
+    ("UPDATE journal SET detail = replace(detail, 'after', 'before') WHERE kind = 'restored'", "journal row "),
+    // What a passport must not remember.
+    ("UPDATE passport SET number = 7 WHERE seq = 3", "passport "),
+    ("UPDATE passport SET until = 7 WHERE seq = 3", "passport "),
+    ("UPDATE passport SET owner = zeroblob(20) WHERE seq = 0", "passport "),
+    ("UPDATE passport SET printed = 1 WHERE seq = 0", "passport "),
+    ("INSERT INTO import VALUES (1, 1); INSERT INTO hidden VALUES (0, 1)", "passport "),
+    ("INSERT INTO hidden VALUES (7, 9)", "chunk 7"),
+    // Users, profiles and keys.
+    ("UPDATE profile SET rights = 'certEat' WHERE name = 'till'", "profile till"),
+    ("UPDATE profile SET name = 'a b' WHERE name = 'till'", "profile a b"),
+    ("UPDATE profile SET is_own = 2 WHERE name = 'till'", "profile till"),
+    ("INSERT INTO profile (name, rights) VALUES ('left', 'certRead')", "profile left"),
+    ("UPDATE profile SET rights = 'certRead' WHERE rights = 'admin'", "users: nobody"),
+    ("DELETE FROM profile WHERE name = 'till'", "user ann"),
+    ("UPDATE user SET profile = 99 WHERE name = 'ann'", "user ann"),
+    ("UPDATE user SET name = 'a b' WHERE name = 'ann'", "users"),
+    ("DELETE FROM user WHERE name = 'ann'", "key pp_"),
+    ("UPDATE api_key SET digest = zeroblob(3) WHERE until IS NOT NULL", "key pp_"),
+    ("UPDATE api_key SET head = 'pp_twice' WHERE user = (SELECT id FROM user WHERE name = 'bob')", "key pp_twice"),
+    ("UPDATE api_key SET used_at = 1 WHERE until IS NOT NULL", "key pp_"),
+    // Where links lead.
+    ("UPDATE setting SET value = 'nowhere' WHERE name = 'link-base'", "settings"),
+];
+
 #[test]
 fn whatever_is_wrong_with_what_operators_left_is_found_and_its_place_named() {
     let shop = run_by_operators();
-    for (statement, place) in [
-        // Reservations, and who holds what.
-        ("UPDATE reservation SET passports = x'80' WHERE note IS NOT NULL", "reservation rv_"),
-        ("UPDATE reservation SET count = count + 1 WHERE note IS NOT NULL", "reservation rv_"),
-        ("UPDATE reservation SET count = 0 WHERE note IS NOT NULL", "reservation rv_"),
-        ("UPDATE reservation SET count = -1 WHERE note IS NOT NULL", "reservation rv_"),
-        ("UPDATE reservation SET actor = 'nobody' WHERE note IS NOT NULL", "reservation rv_"),
-        ("UPDATE reservation SET rule = 'xor' WHERE note IS NOT NULL", "reservation rv_"),
-        ("UPDATE reservation SET rule = NULL WHERE note IS NOT NULL", "reservation rv_"),
-        ("UPDATE reservation SET tags = '' WHERE note IS NOT NULL", "reservation rv_"),
-        ("UPDATE reservation SET recipients = 3 WHERE note IS NOT NULL", "reservation rv_"),
-        ("UPDATE reservation SET id = zeroblob(3) WHERE note IS NOT NULL", "reservation 000000: its name"),
-        // The first passport twice, and then the third not at all.
-        ("UPDATE reservation SET passports = x'00000202' WHERE note IS NOT NULL", "reservation rv_"),
-        ("UPDATE reservation SET passports = x'000204', count = 3 WHERE note IS NOT NULL", "reservation rv_"),
-        ("DELETE FROM reservation WHERE note IS NOT NULL", "recipient rc_"),
-        (
-            "UPDATE passport SET reservation = (SELECT reservation FROM passport WHERE seq = 5) WHERE seq = 1",
-            "reservation rv_",
-        ),
-        ("UPDATE passport SET reservation = zeroblob(3) WHERE seq = 1", "passport "),
-        ("UPDATE passport SET reservation = NULL WHERE seq = 1", "recipient rc_"),
-        // Recipients: each has the passport that was reserved for it, and nobody another's.
-        ("UPDATE recipient SET passport = 99 WHERE passport = 1", "recipient rc_"),
-        ("UPDATE recipient SET passport = 12, left_at = 1 WHERE passport = 3", "recipient rc_"),
-        ("UPDATE recipient SET passport = 2 WHERE passport = 1", "recipient rc_"),
-        ("UPDATE recipient SET passport = 3 - passport WHERE passport IN (1, 2)", "recipient rc_"),
-        ("UPDATE recipient SET reservation = zeroblob(16) WHERE passport = 1", "recipient rc_"),
-        ("UPDATE recipient SET left_at = 1 WHERE passport = 1", "recipient rc_"),
-        ("UPDATE recipient SET left_at = NULL WHERE passport = 3", "recipient rc_"),
-        ("UPDATE recipient SET reference = NULL WHERE passport = 1", "recipients"),
-        // Records of calls that may be repeated.
-        ("UPDATE repeat SET record = zeroblob(15) WHERE seq = 1", "idempotency record 1"),
-        ("UPDATE repeat SET reservation = zeroblob(16) WHERE seq = 1", "idempotency record 1"),
-        // What was previewed.
-        ("UPDATE preview_chunk SET passports = x'80'", "preview rp_"),
-        ("UPDATE preview_chunk SET versions = x'80'", "preview rp_"),
-        ("UPDATE preview_chunk SET versions = x''", "preview rp_"),
-        ("UPDATE preview_chunk SET passports = x'7f', versions = x'02'", "preview rp_"),
-        ("UPDATE preview_chunk SET passports = x'02', versions = x'02'", "preview rp_"),
-        ("UPDATE preview_chunk SET chunk = 7", "preview rp_"),
-        ("UPDATE preview_chunk SET chunk = -1", "preview rp_"),
-        ("DELETE FROM preview", "preview rp_"),
-        ("UPDATE preview SET id = zeroblob(3)", "preview 000000"),
-        // What a reset took, and may be given back.
-        ("UPDATE reset SET actor = 'nobody' WHERE undone IS NULL", "reset rs_"),
-        ("UPDATE reset SET undone = 1", "reset rs_"),
-        ("UPDATE reset SET id = zeroblob(3) WHERE undone IS NULL", "reset 000000"),
-        ("DELETE FROM reset WHERE undone IS NULL", "reset rs_"),
-        ("UPDATE reset_passport SET passport = 99 WHERE passport = 3", "reset rs_"),
-        ("UPDATE reset_passport SET passport = 9 WHERE passport = 3", "reset rs_"),
-        ("UPDATE reset_passport SET changed = changed - 1 WHERE passport = 3", "reset rs_"),
-        ("UPDATE reset_passport SET changed = (SELECT max(changed) FROM reset_passport)", "journal row "),
-        ("UPDATE reset_passport SET state = 6, number = NULL WHERE passport = 3", "reset rs_"),
-        ("UPDATE reset_passport SET state = 4 WHERE passport = 3", "reset rs_"),
-        ("UPDATE reset_passport SET number = NULL WHERE passport = 3", "resets"),
-        ("UPDATE reset_passport SET sealed = x'00' WHERE passport = 3", "resets"),
-        ("UPDATE reset_passport SET secret = 9 WHERE passport = 3", "reset rs_"),
-        ("UPDATE reset_passport SET reservation = zeroblob(16) WHERE passport = 3", "reset rs_"),
-        ("UPDATE reset_passport SET visitor = NULL WHERE kiosk IS NOT NULL", "reset rs_"),
-        ("UPDATE reset_passport SET kiosk = 9 WHERE kiosk IS NOT NULL", "reset rs_"),
-        // The journal of what operators did.
-        (
-            "DELETE FROM journal WHERE kind = 'extended' AND passport = (SELECT id FROM passport WHERE seq = 5)",
-            "passport ",
-        ),
-        ("UPDATE journal SET kind = 'restored-scanned' WHERE kind = 'restored'", "passport "),
-        ("UPDATE journal SET kind = 'shown' WHERE kind = 'created'", "journal row 1"),
-        ("UPDATE journal SET kind = 'created' WHERE kind = 'extended'", "journal row "),
-        ("UPDATE journal SET detail = replace(detail, 'after', 'before') WHERE kind = 'restored'", "journal row "),
-        // What a passport must not remember.
-        ("UPDATE passport SET number = 7 WHERE seq = 3", "passport "),
-        ("UPDATE passport SET until = 7 WHERE seq = 3", "passport "),
-        ("UPDATE passport SET owner = zeroblob(20) WHERE seq = 0", "passport "),
-        ("UPDATE passport SET printed = 1 WHERE seq = 0", "passport "),
-        ("INSERT INTO import VALUES (1, 1); INSERT INTO hidden VALUES (0, 1)", "passport "),
-        ("INSERT INTO hidden VALUES (7, 9)", "chunk 7"),
-        // Users, profiles and keys.
-        ("UPDATE profile SET rights = 'certEat' WHERE name = 'till'", "profile till"),
-        ("UPDATE profile SET name = 'a b' WHERE name = 'till'", "profile a b"),
-        ("UPDATE profile SET is_own = 2 WHERE name = 'till'", "profile till"),
-        ("INSERT INTO profile (name, rights) VALUES ('left', 'certRead')", "profile left"),
-        ("UPDATE profile SET rights = 'certRead' WHERE rights = 'admin'", "users: nobody"),
-        ("DELETE FROM profile WHERE name = 'till'", "user ann"),
-        ("UPDATE user SET profile = 99 WHERE name = 'ann'", "user ann"),
-        ("UPDATE user SET name = 'a b' WHERE name = 'ann'", "users"),
-        ("DELETE FROM user WHERE name = 'ann'", "key pp_"),
-        ("UPDATE api_key SET digest = zeroblob(3) WHERE until IS NOT NULL", "key pp_"),
-        ("UPDATE api_key SET head = 'pp_twice' WHERE user = (SELECT id FROM user WHERE name = 'bob')", "key pp_twice"),
-        ("UPDATE api_key SET used_at = 1 WHERE until IS NOT NULL", "key pp_"),
-        // Where links lead.
-        ("UPDATE setting SET value = 'nowhere' WHERE name = 'link-base'", "settings"),
-    ] {
+    for (statement, place) in DAMAGE {
         assert_named(&shop, statement, place);
     }
 }

@@ -1,10 +1,10 @@
 //! Transfers: passports on their way to a wallet, by the brand's wish.
 
 use passpool_core::{
-    Actor, HandedOut, PassportId, Proof, Refusal, Reserve, State, StateName, Timestamp, Untransferable, WalletAddress,
-    WholeSeconds,
+    Actor, HandedOut, PassportId, PreviewId, Proof, Refusal, Reserve, State, StateName, Timestamp, Untransferable,
+    WalletAddress, WholeSeconds,
 };
-use passpool_store::{Airdrop, PreviewPage, Reset, ResetOf, ResetScope, ResetUndone, Transfer};
+use passpool_store::{Airdrop, Preview, ResetOf, ResetScope, ResetUndone, Transfer};
 
 use crate::{
     links::{ALICE, BOB, claim, knowing, open},
@@ -92,9 +92,9 @@ pub(crate) async fn an_overdue_transfer_is_reset_and_comes_back_as_what_it_count
     for handed in [&endless, &looked_at, &held] {
         transfer(shop, handed, ALICE, 0).await.unwrap();
     }
-    let wish =
-        Reset { scope: ResetScope::Named(vec![endless.passport]), by: Actor::CommandLine, now: at(QUARTER_OF_AN_HOUR) };
-    let listed = shop.store().preview_reset(wish, PreviewPage { after: None, limit: 10 }).await.unwrap();
+    let scope = ResetScope::Named(vec![endless.passport]);
+    let wish = Preview { id: PreviewId::new(at(0), shop.random()), scope, now: at(QUARTER_OF_AN_HOUR) };
+    let listed = shop.store().keep_preview(wish, 10).await.unwrap().first;
     assert_eq!((listed[0].state, listed[0].handed_out_at), (StateName::Scanned, Some(at(0))));
     // By name and by tags, both before anybody wrote down that the transfers have failed.
     let named = ResetOf::Scope(ResetScope::Named(vec![endless.passport]));
