@@ -8,7 +8,7 @@ use passpool_store::{Extend, LinksOf, OfReservation, ReservationPage, ShowLinks,
 
 use crate::{
     links::{ALICE, claim, knowing},
-    shop::{Shop, at, id, ids, journal, refusal},
+    shop::{Shop, at, id, ids, journal, refusal, rounds},
 };
 
 fn references(handed_out: &[HandedOut]) -> Vec<String> {
@@ -71,10 +71,19 @@ pub(crate) async fn a_repeat_names_the_same_recipients(shop: &Shop) {
 }
 
 pub(crate) async fn four_want_fifty_of_120(shop: &Shop) {
-    shop.stock(1, 120, "vip").await;
+    shop.pick_slowly().await;
+    for round in 0..rounds(50, 5) {
+        let tag = format!("round-{round}");
+        shop.stock(1 + 120 * round, 120, &tag).await;
+        two_of_four_get_fifty(shop, &tag).await;
+    }
+    shop.pick_quickly().await;
+}
+
+async fn two_of_four_get_fifty(shop: &Shop, tag: &str) {
     let callers: Vec<_> = (0..4)
         .map(|_| {
-            let (store, wish) = (shop.store(), shop.wish("vip", 50));
+            let (store, wish) = (shop.store(), shop.wish(tag, 50));
             tokio::spawn(async move { store.reserve(wish).await.map_err(refusal) })
         })
         .collect();
@@ -88,7 +97,9 @@ pub(crate) async fn four_want_fifty_of_120(shop: &Shop) {
     }
     whole.sort_unstable();
     whole.dedup();
-    assert_eq!((whole.len(), refused), (100, 2));
+    assert_eq!((whole.len(), refused), (100, 2), "{tag}");
+    let counts = shop.counts(tag, at(0)).await;
+    assert_eq!((counts.of(StateName::Reserved), counts.of(StateName::Available)), (100, 20), "{tag}");
 }
 
 pub(crate) async fn reservations_are_listed_the_newest_first(shop: &Shop) {
