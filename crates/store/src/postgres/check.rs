@@ -125,6 +125,42 @@ const WRONG: &[(&str, &str, &str)] = &[
             LEFT JOIN passport ON seq = kept_seq WHERE seq IS NULL",
     ),
     (
+        "reservation",
+        "it has another number of passports than it counts",
+        "SELECT encode(id, 'hex') FROM reservation WHERE count <> cardinality(passports)",
+    ),
+    (
+        "recipient",
+        "nothing is known of it",
+        "SELECT encode(id, 'hex') FROM recipient WHERE name IS NULL AND email IS NULL AND reference IS NULL",
+    ),
+    (
+        "recipient",
+        "its passport does not exist",
+        "SELECT encode(recipient.id, 'hex') FROM recipient LEFT JOIN passport ON seq = recipient.passport
+            WHERE seq IS NULL",
+    ),
+    (
+        "recipient",
+        "its reservation does not exist",
+        "SELECT encode(recipient.id, 'hex') FROM recipient LEFT JOIN reservation ON reservation.id = reservation
+            WHERE reservation.id IS NULL",
+    ),
+    (
+        "recipient",
+        "its passport has left, and no moment is kept",
+        "SELECT encode(recipient.id, 'hex') FROM recipient JOIN passport ON seq = recipient.passport
+            WHERE left_at IS NULL
+                AND NOT (state IN (1, 2, 3) AND passport.reservation IS NOT DISTINCT FROM recipient.reservation)",
+    ),
+    (
+        "recipient",
+        "its passport is kept as one that has left, and has not",
+        "SELECT encode(recipient.id, 'hex') FROM recipient JOIN passport ON seq = recipient.passport
+            WHERE left_at IS NOT NULL
+                AND state IN (1, 2, 3) AND passport.reservation IS NOT DISTINCT FROM recipient.reservation",
+    ),
+    (
         "passport",
         "its visit is missing",
         "SELECT id::text FROM passport LEFT JOIN visit ON visit.passport = seq

@@ -7,6 +7,7 @@ use passpool_core::{Actor, Event, State, Timestamp};
 use super::{
     connection::{Connections, Session},
     passport::{Columns, Ending, PassportRow, is_in_pool},
+    recipient,
     typed::typed,
     visit,
 };
@@ -93,6 +94,7 @@ impl Ledger {
             self.enter_pool(changes),
             self.end_otherwise(changes),
             visit::follow(&self.db, changes),
+            recipient::follow(&self.db, changes),
         )?;
         Ok(())
     }

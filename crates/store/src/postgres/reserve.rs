@@ -1,8 +1,10 @@
 //! Reserving for one caller who wants many, or wants to be able to ask again: a transaction of its own.
 
+use std::collections::HashMap;
+
 use passpool_core::{
-    Content, Event, HandedOut, Kept, Refusal, Reservation, ReservationId, Reserve, SecretId, Shortage, State,
-    Timestamp, WalletAddress,
+    Content, Event, HandedOut, Kept, KeptRecipient, Refusal, Reservation, ReservationId, Reserve, SecretId, Shortage,
+    State, Timestamp, WalletAddress,
 };
 
 use super::{
@@ -11,10 +13,9 @@ use super::{
     ledger::Ledger,
     passport::{PassportRow, Reading},
     pick::{self, HandOuts, KEEP_NESTED_LOOPS, Locked, TakeError, Taken},
-    repeat,
+    recipient, repeat, reservation,
     shelf::Shelf,
     tags::Wanted,
-    typed::typed,
 };
 use crate::{Fault, StoreError};
 
@@ -29,7 +30,13 @@ pub(super) fn judge(wish: &Reserve) -> Result<(), Refusal> {
     if wish.until.is_some_and(|until| until <= wish.now) {
         return Err(Refusal::EndInThePast);
     }
-    Ok(())
+    let recipients = wish.keep.as_ref().and_then(|kept| kept.recipients.as_ref());
+    match recipients.map(|new| new.recipients.as_slice().len()) {
+        Some(recipients) if recipients != wish.count as usize => {
+            Err(Refusal::RecipientCount { count: wish.count.into(), recipients: recipients as u64 })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Takes what is wished for. With recipients each passport is sent on its way in the same step.
@@ -137,14 +144,19 @@ async fn attempt(
         return Ok(Attempt::Short { found: taken.found });
     }
     if let Some(kept) = &wish.keep {
-        keep(&ledger, kept.id, wish, &taken).await?;
+        keep(&ledger, kept, wish, &taken).await?;
     }
     ledger.commit().await?;
     if let Some((first, _)) = taken.passports.first() {
         shelf.marks.set(wanted, first.seq);
     }
     let handed_out = taken.passports.into_iter().map(|(row, json)| handed_out(&row, json, wish.with_content));
-    let handed_out = handed_out.collect::<Result<_, Fault>>()?;
+    let mut handed_out = handed_out.collect::<Result<Vec<_>, Fault>>()?;
+    if let Some(Kept { recipients: Some(new), .. }) = &wish.keep {
+        for (position, (handed, recipient)) in (0..).zip(handed_out.iter_mut().zip(new.recipients.as_slice())) {
+            handed.recipient = Some(KeptRecipient { id: new.first.nth(position), recipient: recipient.clone() });
+        }
+    }
     Ok(Attempt::Done(Reservation { id: wish.keep.as_ref().map(|kept| kept.id), handed_out, replayed: false }))
 }
 
@@ -174,31 +186,31 @@ pub(super) fn handed_out(row: &PassportRow, json: Option<String>, with_content: 
     Ok(HandedOut { passport: row.id, key: hand_out.key.clone(), content, recipient: None })
 }
 
-async fn keep(ledger: &Ledger, id: ReservationId, wish: &Reserve, taken: &Taken) -> Result<(), Fault> {
+/// Writes down what was asked for, what that gave, and for whom each passport is.
+async fn keep(ledger: &Ledger, kept: &Kept, wish: &Reserve, taken: &Taken) -> Result<(), Fault> {
     let seqs: Vec<i64> = taken.passports.iter().map(|(row, _)| row.seq).collect();
-    let sql = "INSERT INTO reservation (id, at, actor, passports) VALUES ($1, $2, $3, $4)";
-    let (id, at, actor) = (id.as_bytes().to_vec(), wish.now.as_micros(), wish.by.to_string());
-    ledger.execute(sql, typed![id, at, actor, seqs]).await.map(drop)
+    reservation::write(ledger, kept, wish, &seqs).await?;
+    match &kept.recipients {
+        Some(new) => recipient::write(ledger, kept.id, new, &seqs).await,
+        None => Ok(()),
+    }
 }
 
 /// The first answer again, made from the rows: every passport of it has to be held by it still.
 async fn replay(db: &Session, id: ReservationId, wish: &Reserve) -> Result<Reservation, StoreError> {
-    let sql = "SELECT passports FROM reservation WHERE id = $1";
-    let row = db.query_opt(sql, typed![id.as_bytes().to_vec()]).await?;
-    let row = row.ok_or_else(|| Fault::Damaged(format!("there is no reservation {id}")))?;
-    let seqs: Vec<i64> = row.try_get(0)?;
-    let rows = PassportRow::by_seqs(db, &seqs, Reading::Only).await?;
+    let known = reservation::load(db, id, 0, Reserve::MAX_COUNT as usize).await?;
+    let (info, seqs) = known.ok_or_else(|| Fault::Damaged(format!("there is no reservation {id}")))?;
+    let rows = reservation::passports(db, &seqs, Reading::Only).await?;
+    let mut recipients = if info.recipients > 0 { recipient::of(db, id, &seqs).await? } else { HashMap::new() };
     let contents: Vec<i64> = rows.iter().filter_map(|row| row.content).collect();
-    let contents = if wish.with_content { content::load(db, &contents).await? } else { Default::default() };
-    let handed_out = seqs.into_iter().map(|seq| {
-        let at = rows.binary_search_by_key(&seq, |row| row.seq);
-        let row = &rows[at.map_err(|_| Fault::Damaged(format!("there is no passport number {seq}")))?];
+    let contents = if wish.with_content { content::load(db, &contents).await? } else { HashMap::new() };
+    let handed_out = rows.into_iter().map(|row| {
         let row = row.with(row.state.clone().as_of(wish.now));
         if row.state.hand_out().and_then(|hand_out| hand_out.reservation) != Some(id) {
             return Err(Refusal::ReservationOver.into());
         }
         let json = row.content.and_then(|id| contents.get(&id)).map(|content| content.as_str().to_owned());
-        Ok(handed_out(&row, json, wish.with_content)?)
+        Ok(HandedOut { recipient: recipients.remove(&row.seq), ..handed_out(&row, json, wish.with_content)? })
     });
     Ok(Reservation { id: Some(id), handed_out: handed_out.collect::<Result<_, StoreError>>()?, replayed: true })
 }

@@ -71,11 +71,13 @@ pub(crate) async fn a_repeat_names_the_same_recipients(shop: &Shop) {
 }
 
 pub(crate) async fn four_want_fifty_of_120(shop: &Shop) {
+    shop.pick_slowly().await;
     for round in 0..rounds(50, 5) {
         let tag = format!("round-{round}");
         shop.stock(1 + 120 * round, 120, &tag).await;
         two_of_four_get_fifty(shop, &tag).await;
     }
+    shop.pick_quickly().await;
 }
 
 async fn two_of_four_get_fifty(shop: &Shop, tag: &str) {

@@ -55,6 +55,29 @@ impl Shop {
         assert_eq!(made, count);
     }
 
+    /// From now on passports are picked, and locked, a millisecond apart: callers at the same moment meet in the middle of
+    /// each other's statements, which they hardly ever do else. A file has one writer, who meets nobody.
+    pub(crate) async fn pick_slowly(&self) {
+        self.run_on_server(
+            "CREATE FUNCTION after_a_moment(seq bigint) RETURNS bigint LANGUAGE plpgsql \
+                 AS $$ BEGIN PERFORM pg_sleep(0.001); RETURN seq; END $$; \
+             ALTER TABLE pool RENAME TO quick_pool; \
+             CREATE VIEW pool AS SELECT tag, seq FROM quick_pool WHERE after_a_moment(seq) IS NOT NULL",
+        )
+        .await;
+    }
+
+    /// Takes back [`Shop::pick_slowly`].
+    pub(crate) async fn pick_quickly(&self) {
+        self.run_on_server("DROP VIEW pool; ALTER TABLE quick_pool RENAME TO pool; DROP FUNCTION after_a_moment").await;
+    }
+
+    async fn run_on_server(&self, sql: &str) {
+        if let Backend::Postgres { .. } = &self.backend {
+            connect(&self.backend.url()).await.batch_execute(sql).await.unwrap();
+        }
+    }
+
     pub(crate) fn wish(&self, tags: &str, count: u32) -> Reserve {
         let number = self.wishes.fetch_add(1, Ordering::Relaxed);
         let mut seed = [0; 32];
