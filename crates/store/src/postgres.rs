@@ -36,6 +36,7 @@ mod shelf;
 mod single;
 mod store;
 mod tags;
+mod tally;
 mod tls;
 mod transfer;
 mod typed;
@@ -67,9 +68,10 @@ use crate::{
     Fault, Found, ImportTerms, Intent, KeptReset, OpenError, Preview, Reset, ResetOf, ResetScope, Store, StoreError,
 };
 
-/// How long a mark may hide what another server gave back.
-const CLEAR_MARKS_EVERY: Duration = Duration::from_secs(1);
-/// How many times marks are cleared before the clocks are compared again.
+/// How often the house is kept: how long a mark may hide what another server gave back, and how much a count has to add
+/// up that was not folded together.
+const KEEP_HOUSE_EVERY: Duration = Duration::from_secs(1);
+/// How many times that happens before the clocks are compared again.
 const MEASURE_CLOCK_EACH: u32 = 60;
 
 /// What stands at this address. Looks only.
@@ -112,7 +114,7 @@ pub async fn open(
         return Err(OpenError::OtherSecret { path: url.to_string().into(), ours, given });
     }
     let shelf = Shelf { connections, tags: TagNumbers::default(), marks: Marks::default() };
-    let housekeeping = tokio::spawn(keep_house(shelf.clone(), offset.clone())).abort_handle();
+    let housekeeping = tokio::spawn(keep_house(shelf.clone(), offset.clone(), intent)).abort_handle();
     let queue = Queue::start(shelf.clone());
     Ok(Arc::new(PostgresStore { shelf, queue, offset, importing: Mutex::new(None), housekeeping }))
 }
@@ -132,12 +134,17 @@ fn failed(url: &PostgresUrl, fault: Fault) -> OpenError {
 }
 
 /// What has to happen now and then, as long as the store is open.
-async fn keep_house(shelf: Shelf, offset: Offset) {
-    let mut ticks = tokio::time::interval(CLEAR_MARKS_EVERY);
+async fn keep_house(shelf: Shelf, offset: Offset, intent: Intent) {
+    let mut ticks = tokio::time::interval(KEEP_HOUSE_EVERY);
     let mut count = 0;
     loop {
         ticks.tick().await;
         shelf.marks.clear();
+        if intent != Intent::Read
+            && let Err(fault) = fold_tally(&shelf).await
+        {
+            tracing::warn!(%fault, "the tally could not be folded; counting takes longer until it is");
+        }
         count = (count + 1) % MEASURE_CLOCK_EACH;
         if count == 0 {
             let measured = async { offset.measure(&shelf.connections.session().await?).await };
@@ -146,6 +153,12 @@ async fn keep_house(shelf: Shelf, offset: Offset) {
             }
         }
     }
+}
+
+/// Part by part, each in a transaction of its own.
+async fn fold_tally(shelf: &Shelf) -> Result<(), Fault> {
+    while tally::fold(&shelf.connections.session().await?).await? {}
+    Ok(())
 }
 
 struct PostgresStore {

@@ -8,7 +8,7 @@ use futures_util::TryStreamExt as _;
 use passpool_core::{Actor, Event, Right, StateName, Tag, Timestamp};
 use tokio_postgres::{Row, RowStream};
 
-use super::{connection::Session, passport::PassportRow, typed::typed};
+use super::{connection::Session, passport::PassportRow, tally, typed::typed};
 use crate::{CheckReport, Fault};
 
 /// What is known of a passport while the rest is read. Passports stand in order of their ids.
@@ -33,6 +33,7 @@ pub(super) async fn check(db: &Session) -> Result<CheckReport, Fault> {
             report.find(format!("{place} {}", row.try_get::<_, String>(0)?), *wrong);
         }
     }
+    tally::check(db, &mut report).await?;
     check_names(db, &mut report).await?;
     check_users(db, &mut report).await?;
     Ok(report)
