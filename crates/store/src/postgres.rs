@@ -14,6 +14,7 @@ mod export;
 mod history;
 mod hold;
 mod import;
+mod journal;
 mod key;
 mod kiosk;
 mod ledger;
@@ -53,6 +54,7 @@ use tokio::{sync::Mutex, task::AbortHandle};
 use self::{
     clock::Offset,
     connection::Connections,
+    journal::Marker,
     ledger::Ledger,
     lock::ImportLock,
     queue::Queue,
@@ -136,14 +138,15 @@ fn failed(url: &PostgresUrl, fault: Fault) -> OpenError {
 /// What has to happen now and then, as long as the store is open.
 async fn keep_house(shelf: Shelf, offset: Offset, intent: Intent) {
     let mut ticks = tokio::time::interval(KEEP_HOUSE_EVERY);
+    let mut marker = Marker::default();
     let mut count = 0;
     loop {
         ticks.tick().await;
         shelf.marks.clear();
         if intent != Intent::Read
-            && let Err(fault) = fold_tally(&shelf).await
+            && let Err(fault) = tidy(&shelf, &mut marker).await
         {
-            tracing::warn!(%fault, "the tally could not be folded; counting takes longer until it is");
+            tracing::warn!(%fault, "the tally and the journal's marks could not be kept; reading takes longer until they are");
         }
         count = (count + 1) % MEASURE_CLOCK_EACH;
         if count == 0 {
@@ -155,10 +158,10 @@ async fn keep_house(shelf: Shelf, offset: Offset, intent: Intent) {
     }
 }
 
-/// Part by part, each in a transaction of its own.
-async fn fold_tally(shelf: &Shelf) -> Result<(), Fault> {
+/// Work that nobody waits for, part by part, each in a transaction of its own.
+async fn tidy(shelf: &Shelf, marker: &mut Marker) -> Result<(), Fault> {
     while tally::fold(&shelf.connections.session().await?).await? {}
-    Ok(())
+    marker.mark(&shelf.connections.session().await?).await
 }
 
 struct PostgresStore {

@@ -44,6 +44,7 @@ impl LookedUp {
 
 /// Makes passports that are visible at once.
 pub(super) async fn create(ledger: &Ledger, wish: &Create, looked_up: &LookedUp) -> Result<u64, StoreError> {
+    assert!(wish.passports.len() <= Create::MAX, "what is made at once fills one chunk");
     let chunk = next_chunk(ledger).await?;
     insert_all(ledger, &wish.passports, &wish.terms, looked_up, chunk, None).await
 }

@@ -1,9 +1,20 @@
 //! Recipients: for whom passports were reserved, as long as nobody erased them.
 
-use passpool_core::{RecipientId, Reference, Timestamp};
+use std::collections::HashMap;
+
+use passpool_core::{KeptRecipient, RecipientId, Reference, ReservationId, Timestamp};
 
 use super::{connection::Session, ledger::Change};
 use crate::{Fault, RecipientInfo, RecipientPage, StoreError};
+
+/// For whom a reservation has these passports, by their seqs, as far as it is known.
+pub(super) async fn of(
+    _db: &Session,
+    _reservation: ReservationId,
+    _seqs: &[i64],
+) -> Result<HashMap<i64, KeptRecipient>, Fault> {
+    todo!()
+}
 
 pub(super) async fn list(_db: &Session, _page: &RecipientPage) -> Result<Vec<RecipientInfo>, Fault> {
     todo!()

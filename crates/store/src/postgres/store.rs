@@ -298,32 +298,39 @@ impl Store for PostgresStore {
         db.end(counts).await
     }
 
-    async fn pools(&self, page: PoolPage) -> Result<Vec<(Tag, StateCounts)>, StoreError> {
+    async fn pools(&self, mut page: PoolPage) -> Result<Vec<(Tag, StateCounts)>, StoreError> {
+        page.now = self.offset.correct(page.now);
         let db = self.snapshot().await?;
         let pools = count::page(&db, &page).await.map_err(StoreError::from);
         db.end(pools).await
     }
 
-    async fn passports(&self, filter: PassportFilter, page: PassportPage) -> Result<Page<ListedPassport>, StoreError> {
-        let db = self.snapshot().await?;
-        let found = list::page(&db, &self.shelf.tags, &filter, page).await.map_err(StoreError::from);
-        db.end(found).await
+    async fn passports(
+        &self,
+        mut filter: PassportFilter,
+        mut page: PassportPage,
+    ) -> Result<Page<ListedPassport>, StoreError> {
+        page.now = self.offset.correct(page.now);
+        filter.changed_since = filter.changed_since.map(|since| self.offset.correct(since));
+        Ok(list::page(&self.shelf, &filter, page).await?)
     }
 
     async fn passport(&self, id: PassportId, now: Timestamp) -> Result<Option<PassportNow>, StoreError> {
         let db = self.snapshot().await?;
-        let found = list::one(&db, &self.shelf.tags, id, self.offset.correct(now)).await.map_err(StoreError::from);
+        let found = list::one(&db, id, self.offset.correct(now)).await.map_err(StoreError::from);
         db.end(found).await
     }
 
     async fn edit_passport(&self, mut wish: EditPassport) -> Result<Version, StoreError> {
         wish.now = self.offset.correct(wish.now);
+        let becomes = edit::LookedUp::of(&self.session().await?, &self.shelf.tags, &wish).await?;
         let ledger = self.ledger().await?;
-        let edited = edit::edit(&ledger, &self.shelf.tags, &wish).await;
+        let edited = edit::edit(&ledger, &wish, &becomes).await;
         self.grown(ledger.end(edited).await)
     }
 
-    async fn events(&self, filter: EventFilter, page: EventPage) -> Result<Page<JournalRow>, StoreError> {
+    async fn events(&self, mut filter: EventFilter, page: EventPage) -> Result<Page<JournalRow>, StoreError> {
+        filter.since = filter.since.map(|since| self.offset.correct(since));
         Ok(history::events(&self.shelf.connections, &filter, page).await?)
     }
 

@@ -47,6 +47,17 @@ pub(super) fn move_between(states: &BTreeSet<StateName>, rows: &str) -> String {
     )
 }
 
+/// The part of a statement that tells the tally of one passport in this state that got other tags. The row has with
+/// `changed` the number of the journal's row about it; the lists of tags are parameters.
+pub(super) fn retag(state: StateName, row: &str, added: &str, removed: &str) -> String {
+    format!(
+        "INSERT INTO tally_delta (tag, number, {state}) SELECT tag, changed, count FROM {row} CROSS JOIN (
+            SELECT tag, 1 AS count FROM unnest({added}) AS tag
+            UNION ALL SELECT tag, -1 FROM unnest({removed}) AS tag
+        ) AS moved"
+    )
+}
+
 /// The sums of each state, to be selected from `tallied`, in the order of the states.
 pub(super) fn sums() -> String {
     join(&StateName::ALL, |state| format!("sum({state})::bigint AS {state}"))

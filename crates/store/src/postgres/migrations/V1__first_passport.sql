@@ -178,6 +178,13 @@ CREATE TABLE journal (
 
 CREATE SEQUENCE journal_number;
 
+-- Where to begin looking for a moment: no row of the journal up to `seq` is younger than `at`. A mark is made when
+-- nothing can appear before it any more.
+CREATE TABLE journal_mark (
+    seq bigint PRIMARY KEY,
+    at  bigint NOT NULL
+);
+
 -- Reservations that have a name.
 CREATE TABLE reservation (
     id         bytea PRIMARY KEY,
