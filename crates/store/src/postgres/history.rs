@@ -1,14 +1,16 @@
 //! The journal, read: one passport's history by its chain, and everything in the order in which it happened.
 //!
 //! Numbers are taken before a transaction commits, so that rows appear out of order; but no row appears behind whoever
-//! reads on: [`journal::Reader`] sees to that.
+//! reads on: [`Reader`] sees to that.
+
+use std::ops::Range;
 
 use passpool_core::{Actor, Event, PassportId, Timestamp};
 use tokio_postgres::Row;
 
 use super::{
     connection::{Connections, Session},
-    journal::{self, Stretch},
+    journal::{self, Looked, Reader, Stretch},
     ledger::Ledger,
     passport::{PassportRow, Reading},
     typed::typed,
@@ -20,8 +22,8 @@ const LOOK_AT: i64 = 10_000;
 
 /// The row before a row about the same passport, as its detail names it.
 macro_rules! after {
-    () => {
-        "substring(detail FROM '^\\{\"after\":([0-9]+)')::bigint"
+    ($row:literal) => {
+        concat!("substring(", $row, ".detail FROM '^\\{\"after\":([0-9]+)')::bigint")
     };
 }
 
@@ -34,7 +36,7 @@ pub(super) async fn of(db: &Session, row: &PassportRow) -> Result<Vec<JournalRow
             UNION ALL
             SELECT before.* FROM chain CROSS JOIN LATERAL (
                 SELECT * FROM journal WHERE journal.seq = ",
-        after!(),
+        after!("chain"),
         " LIMIT 1
             ) AS before
         )
@@ -57,7 +59,7 @@ pub(super) async fn version(db: &Session, row: &PassportRow) -> Result<Version, 
             UNION ALL
             SELECT before.place FROM back CROSS JOIN LATERAL (
                 SELECT ",
-        after!(),
+        after!("journal"),
         " AS place FROM journal WHERE journal.seq = back.place AND kind = ANY($2) LIMIT 1
             ) AS before WHERE before.place IS NOT NULL
         )
@@ -87,7 +89,7 @@ pub(super) async fn unchanged_since(db: &Session, seen: &[(i64, i64)]) -> Result
             UNION ALL
             SELECT seq, since, before.place FROM back CROSS JOIN LATERAL (
                 SELECT ",
-        after!(),
+        after!("journal"),
         " AS place FROM journal WHERE journal.seq = back.place AND kind = ANY($3) LIMIT 1
             ) AS before WHERE back.place > since
         )
@@ -119,7 +121,7 @@ pub(super) async fn events(
             Ok(found)
         }
         None => {
-            let mut reader = journal::Reader::new(connections);
+            let mut reader = Reader::new(connections);
             loop {
                 let (db, behind) = reader.look().await?;
                 let read = walk(&db, filter, from..behind, page.limit).await?;
@@ -153,7 +155,7 @@ async fn events_of(
 async fn walk(
     db: &Session,
     filter: &EventFilter,
-    range: std::ops::Range<i64>,
+    range: Range<i64>,
     limit: usize,
 ) -> Result<Stretch<JournalRow>, Fault> {
     let sql = "SELECT * FROM (
@@ -167,7 +169,7 @@ async fn walk(
     let mut items = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
     let over = items.get(limit).map(|over| over.seq);
     items.truncate(limit);
-    let looked = journal::Looked::at(db, range.start..over.unwrap_or(range.end), LOOK_AT).await?;
+    let looked = Looked::at(db, range.start..over.unwrap_or(range.end), LOOK_AT).await?;
     let next = match over {
         Some(over) => Some(Cursor(over - 1)),
         None => looked.more().map(Cursor),
