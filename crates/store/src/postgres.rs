@@ -14,6 +14,7 @@ mod export;
 mod history;
 mod hold;
 mod import;
+mod journal;
 mod key;
 mod kiosk;
 mod ledger;
@@ -36,6 +37,7 @@ mod shelf;
 mod single;
 mod store;
 mod tags;
+mod tally;
 mod tls;
 mod transfer;
 mod typed;
@@ -52,6 +54,7 @@ use tokio::{sync::Mutex, task::AbortHandle};
 use self::{
     clock::Offset,
     connection::Connections,
+    journal::Marker,
     ledger::Ledger,
     lock::ImportLock,
     queue::Queue,
@@ -67,9 +70,10 @@ use crate::{
     Fault, Found, ImportTerms, Intent, KeptReset, OpenError, Preview, Reset, ResetOf, ResetScope, Store, StoreError,
 };
 
-/// How long a mark may hide what another server gave back.
-const CLEAR_MARKS_EVERY: Duration = Duration::from_secs(1);
-/// How many times marks are cleared before the clocks are compared again.
+/// How often the house is kept: how long a mark may hide what another server gave back, and how much a count has to add
+/// up that was not folded together.
+const KEEP_HOUSE_EVERY: Duration = Duration::from_secs(1);
+/// How many times that happens before the clocks are compared again.
 const MEASURE_CLOCK_EACH: u32 = 60;
 
 /// What stands at this address. Looks only.
@@ -112,7 +116,7 @@ pub async fn open(
         return Err(OpenError::OtherSecret { path: url.to_string().into(), ours, given });
     }
     let shelf = Shelf { connections, tags: TagNumbers::default(), marks: Marks::default() };
-    let housekeeping = tokio::spawn(keep_house(shelf.clone(), offset.clone())).abort_handle();
+    let housekeeping = tokio::spawn(keep_house(shelf.clone(), offset.clone(), intent)).abort_handle();
     let queue = Queue::start(shelf.clone());
     Ok(Arc::new(PostgresStore { shelf, queue, offset, importing: Mutex::new(None), housekeeping }))
 }
@@ -132,12 +136,18 @@ fn failed(url: &PostgresUrl, fault: Fault) -> OpenError {
 }
 
 /// What has to happen now and then, as long as the store is open.
-async fn keep_house(shelf: Shelf, offset: Offset) {
-    let mut ticks = tokio::time::interval(CLEAR_MARKS_EVERY);
+async fn keep_house(shelf: Shelf, offset: Offset, intent: Intent) {
+    let mut ticks = tokio::time::interval(KEEP_HOUSE_EVERY);
+    let mut marker = Marker::default();
     let mut count = 0;
     loop {
         ticks.tick().await;
         shelf.marks.clear();
+        if intent != Intent::Read
+            && let Err(fault) = tidy(&shelf, &mut marker).await
+        {
+            tracing::warn!(%fault, "the tally and the journal's marks could not be kept; reading takes longer until they are");
+        }
         count = (count + 1) % MEASURE_CLOCK_EACH;
         if count == 0 {
             let measured = async { offset.measure(&shelf.connections.session().await?).await };
@@ -146,6 +156,12 @@ async fn keep_house(shelf: Shelf, offset: Offset) {
             }
         }
     }
+}
+
+/// Work that nobody waits for, part by part, each in a transaction of its own.
+async fn tidy(shelf: &Shelf, marker: &mut Marker) -> Result<(), Fault> {
+    while tally::fold(&shelf.connections.session().await?).await? {}
+    marker.mark(&shelf.connections.session().await?).await
 }
 
 struct PostgresStore {

@@ -8,7 +8,7 @@ use futures_util::TryStreamExt as _;
 use passpool_core::{Actor, Event, Right, StateName, Tag, Timestamp};
 use tokio_postgres::{Row, RowStream};
 
-use super::{connection::Session, passport::PassportRow, typed::typed};
+use super::{connection::Session, history, passport::PassportRow, tally, typed::typed};
 use crate::{CheckReport, Fault};
 
 /// What is known of a passport while the rest is read. Passports stand in order of their ids.
@@ -33,6 +33,7 @@ pub(super) async fn check(db: &Session) -> Result<CheckReport, Fault> {
             report.find(format!("{place} {}", row.try_get::<_, String>(0)?), *wrong);
         }
     }
+    tally::check(db, &mut report).await?;
     check_names(db, &mut report).await?;
     check_users(db, &mut report).await?;
     Ok(report)
@@ -257,7 +258,7 @@ fn check_row(row: &Row, known: &mut [Known], report: &mut CheckReport) -> Result
         return Ok(());
     };
     let passport = &mut known[found];
-    if after(row.try_get(5)?) != passport.last_row {
+    if history::after(row.try_get(5)?) != passport.last_row {
         report.find(place(), format!("a row about passport {id} is missing before it"));
     }
     if at < passport.last_at {
@@ -267,12 +268,6 @@ fn check_row(row: &Row, known: &mut [Known], report: &mut CheckReport) -> Result
     passport.last_at = at;
     passport.told = event.leaves().or(passport.told);
     Ok(())
-}
-
-/// The row that a row's detail names as the one before it.
-fn after(detail: Option<&str>) -> Option<i64> {
-    let digits = detail?.strip_prefix("{\"after\":")?;
-    digits.split([',', '}']).next()?.parse().ok()
 }
 
 async fn check_names(db: &Session, report: &mut CheckReport) -> Result<(), Fault> {

@@ -1,8 +1,126 @@
-//! Editing: a passport gets other tags or another content.
+//! Editing: a passport gets other tags, or another content.
 
-use super::{ledger::Ledger, tags::TagNumbers};
-use crate::{EditPassport, StoreError, Version};
+use passpool_core::{Event, Refusal, Tag, Tags};
 
-pub(super) async fn edit(_ledger: &Ledger, _tags: &TagNumbers, _wish: &EditPassport) -> Result<Version, StoreError> {
-    todo!()
+use super::{
+    connection::Session,
+    content,
+    export::Names,
+    history,
+    ledger::{Change, Ledger, all_of},
+    passport::{PassportRow, Reading},
+    tags::TagNumbers,
+    tally,
+    typed::typed,
+};
+use crate::{EditPassport, Fault, StoreError, Version};
+
+/// What the passport gets, by numbers.
+pub(super) struct LookedUp {
+    /// Sorted.
+    tags: Option<Vec<i32>>,
+    content: Option<Option<i64>>,
+}
+
+impl LookedUp {
+    /// Tags and contents that nobody had yet are made at once. Nothing points to them if the passport stays as it is.
+    pub(super) async fn of(db: &Session, tags: &TagNumbers, wish: &EditPassport) -> Result<Self, Fault> {
+        let numbers = match &wish.tags {
+            None => None,
+            Some(names) => {
+                let names: Vec<Tag> = names.iter().cloned().collect();
+                let mut numbers: Vec<i32> = tags.find_or_make(db, &names).await?.into_values().collect();
+                numbers.sort_unstable();
+                Some(numbers)
+            }
+        };
+        let content = match &wish.content {
+            None => None,
+            Some(new) => Some(content::store(db, &[new]).await?.remove(new)),
+        };
+        Ok(Self { tags: numbers, content })
+    }
+}
+
+pub(super) async fn edit(ledger: &Ledger, wish: &EditPassport, becomes: &LookedUp) -> Result<Version, StoreError> {
+    let mut was = find(ledger, wish).await?;
+    let version = history::version(ledger, &was).await?;
+    if wish.if_version.is_some_and(|seen| seen != version) {
+        return Err(Refusal::Changed.into());
+    }
+    was.state.clone().retag()?;
+    if let (Some(names), Some(tags)) = (&wish.tags, &becomes.tags)
+        && was.tags != *tags
+    {
+        retag(ledger, &was, names, tags, wish).await?;
+        was = find(ledger, wish).await?;
+    }
+    if let Some(content) = becomes.content
+        && was.content != content
+    {
+        tell(ledger, &was, Event::Edited, String::new(), wish).await?;
+        let sql = "UPDATE passport SET content = $1 WHERE seq = $2";
+        all_of(ledger.execute(sql, typed![content, was.seq]).await?, 1, "passport to edit is gone")?;
+        was = find(ledger, wish).await?;
+    }
+    Ok(history::version(ledger, &was).await?)
+}
+
+/// Locked: nobody else changes it before this is over.
+async fn find(ledger: &Ledger, wish: &EditPassport) -> Result<PassportRow, StoreError> {
+    let row = PassportRow::visible_by_id(ledger, wish.passport, Reading::ToChange).await?;
+    Ok(row.ok_or(Refusal::UnknownPassport(wish.passport))?)
+}
+
+/// Gives a passport these tags and no others, and keeps everything in step that is kept by tag.
+async fn retag(
+    ledger: &Ledger,
+    was: &PassportRow,
+    names: &Tags,
+    tags: &[i32],
+    wish: &EditPassport,
+) -> Result<(), StoreError> {
+    let mut known = Names::default();
+    known.look_up_tags(ledger, std::slice::from_ref(was)).await?;
+    let before = known.tags(was)?;
+    let detail = format!("\"added\":{},\"removed\":{}", list(names, &before), list(&before, names));
+    tell(ledger, was, Event::Retagged, detail, wish).await?;
+    let without = |of: &[i32], other: &[i32]| of.iter().filter(|tag| !other.contains(tag)).copied().collect::<Vec<_>>();
+    let (added, removed) = (without(tags, &was.tags), without(&was.tags, tags));
+    let sql = format!(
+        "WITH retagged AS (
+            UPDATE passport SET tags = $2 WHERE seq = $1 RETURNING seq, changed
+        ), untagged AS (
+            DELETE FROM tagged WHERE seq = $1 AND tag = ANY($4)
+        ), tagged AS (
+            INSERT INTO tagged (tag, seq) SELECT tag, $1 FROM unnest($3) AS tag
+        ), unpooled AS (
+            DELETE FROM pool WHERE seq = $1 AND tag = ANY($4)
+        ), pooled AS (
+            INSERT INTO pool (tag, seq) SELECT tag, $1 FROM unnest($3) AS tag WHERE $5
+        ), tallied AS (
+            {}
+        )
+        SELECT seq FROM retagged",
+        tally::retag(was.state.name(), "retagged", "$3", "$4")
+    );
+    let is_in_pool = was.is_in_pool();
+    let retagged = ledger.query(&sql, typed![was.seq, tags.to_vec(), added, removed, is_in_pool]).await?;
+    Ok(all_of(retagged.len() as u64, 1, "passport to retag is gone")?)
+}
+
+async fn tell(
+    ledger: &Ledger,
+    was: &PassportRow,
+    event: Event,
+    detail: String,
+    wish: &EditPassport,
+) -> Result<(), Fault> {
+    ledger.change(&[Change { was, becomes: was.state.clone(), event, by: &wish.by, at: wish.now, detail }]).await
+}
+
+/// The tags of the first that the second has not, as JSON.
+fn list(of: &Tags, without: &Tags) -> String {
+    let tags: Vec<&str> = of.iter().filter(|tag| !without.contains(tag)).map(Tag::as_str).collect();
+    serde_json::to_string(&tags).expect("strings are JSON")
 }

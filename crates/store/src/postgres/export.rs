@@ -71,7 +71,7 @@ fn page(wanted: Option<&Wanted>) -> String {
 
 /// What was looked up before.
 #[derive(Default)]
-struct Names {
+pub(super) struct Names {
     tags: HashMap<i32, Tag>,
     contents: HashMap<i64, Content>,
 }
@@ -79,13 +79,21 @@ struct Names {
 impl Names {
     /// Makes sure that what these rows name is known.
     async fn look_up(&mut self, db: &Session, rows: &[PassportRow]) -> Result<(), Fault> {
-        if self.tags.len() > REMEMBERED {
-            self.tags.clear();
-        }
+        self.look_up_tags(db, rows).await?;
         // A large content is seldom shared by many, and a thousand of them are a gigabyte.
         self.contents.retain(|_, content| content.as_str().len() <= REMEMBERED);
         if self.contents.len() > REMEMBERED {
             self.contents.clear();
+        }
+        let mut contents: Vec<i64> = rows.iter().filter_map(|row| row.content).collect();
+        contents.retain(|id| !self.contents.contains_key(id));
+        self.contents.extend(content::load(db, &contents).await?);
+        Ok(())
+    }
+
+    pub(super) async fn look_up_tags(&mut self, db: &Session, rows: &[PassportRow]) -> Result<(), Fault> {
+        if self.tags.len() > REMEMBERED {
+            self.tags.clear();
         }
         let mut tags: Vec<i32> = rows.iter().flat_map(|row| row.tags.iter().copied()).collect();
         tags.retain(|tag| !self.tags.contains_key(tag));
@@ -95,13 +103,10 @@ impl Names {
                 self.tags.insert(row.try_get(0)?, tag);
             }
         }
-        let mut contents: Vec<i64> = rows.iter().filter_map(|row| row.content).collect();
-        contents.retain(|id| !self.contents.contains_key(id));
-        self.contents.extend(content::load(db, &contents).await?);
         Ok(())
     }
 
-    fn tags(&self, row: &PassportRow) -> Result<Tags, Fault> {
+    pub(super) fn tags(&self, row: &PassportRow) -> Result<Tags, Fault> {
         let named =
             |id| self.tags.get(id).cloned().ok_or_else(|| Fault::Damaged(format!("there is no tag number {id}")));
         let tags = row.tags.iter().map(named).collect::<Result<Vec<_>, _>>()?;

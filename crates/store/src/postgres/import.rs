@@ -44,6 +44,7 @@ impl LookedUp {
 
 /// Makes passports that are visible at once.
 pub(super) async fn create(ledger: &Ledger, wish: &Create, looked_up: &LookedUp) -> Result<u64, StoreError> {
+    assert!(wish.passports.len() <= Create::MAX, "what is made at once fills one chunk");
     let chunk = next_chunk(ledger).await?;
     insert_all(ledger, &wish.passports, &wish.terms, looked_up, chunk, None).await
 }
@@ -101,6 +102,7 @@ pub(super) async fn sweep_chunk(ledger: &Ledger) -> Result<bool, StoreError> {
         "DELETE FROM tagged USING (SELECT unnest(tags) AS tag, seq FROM passport WHERE seq >= $1 AND seq < $2) AS posted \
          WHERE tagged.tag = posted.tag AND tagged.seq = posted.seq",
         "DELETE FROM passport WHERE seq >= $1 AND seq < $2",
+        "DELETE FROM tally_chunk WHERE chunk >= $1 >> 12 AND chunk < $2 >> 12",
     ] {
         ledger.execute(sql, typed![first, behind]).await?;
     }
@@ -170,6 +172,11 @@ async fn insert_new(
             INSERT INTO tagged (tag, seq) SELECT unnest(tags), seq FROM made
         ), in_pool AS (
             INSERT INTO pool (tag, seq) SELECT unnest(tags), seq FROM made WHERE printed IS NULL
+        ), tallied AS (
+            INSERT INTO tally_chunk (chunk, first, tags, counts)
+            SELECT $11, min(first), array_agg(tag), array_agg(count) FROM (
+                SELECT tag, min(changed) AS first, count(*) FROM made CROSS JOIN unnest(tags || 0) AS tag GROUP BY tag
+            ) AS by_tag HAVING count(*) > 0
         )
         SELECT id FROM made";
     debug_assert!(states.iter().zip(&columns).all(|(state, columns)| is_in_pool(state) == columns.printed.is_none()));
@@ -187,6 +194,7 @@ async fn insert_new(
                 terms.now.as_micros(),
                 event.as_str(),
                 terms.by.to_string(),
+                chunk,
             ],
         )
         .await;

@@ -1,13 +1,14 @@
-//! The ledger: what a transaction changes. It keeps the pool, the endings and the journal in step with the passports.
+//! The ledger: what a transaction changes. It keeps the pool, the tally, the endings and the journal in step with the
+//! passports.
 
-use std::ops::Deref;
+use std::{collections::BTreeSet, ops::Deref};
 
-use passpool_core::{Actor, Event, State, Timestamp};
+use passpool_core::{Actor, Event, State, StateName, Timestamp};
 
 use super::{
     connection::{Connections, Session},
     passport::{Columns, Ending, PassportRow, is_in_pool},
-    recipient,
+    recipient, tally,
     typed::typed,
     visit,
 };
@@ -101,7 +102,12 @@ impl Ledger {
 
     async fn write_states(&self, changes: &[Change<'_>]) -> Result<(), Fault> {
         let columns: Vec<Columns> = changes.iter().map(|change| Columns::of(&change.becomes)).collect();
-        let sql = "WITH becomes AS MATERIALIZED (
+        let moved = changes.iter().filter(|change| change.was.state.name() != change.becomes.name());
+        let states: BTreeSet<StateName> =
+            moved.flat_map(|change| [change.was.state.name(), change.becomes.name()]).collect();
+        let tallied = tally::move_between(&states, "written");
+        let sql = format!(
+            "WITH becomes AS MATERIALIZED (
                 SELECT *, nextval('journal_number') AS told
                 FROM unnest($1::bigint[], $2::smallint[], $3::bigint[], $4::smallint[], $5::smallint[], $6::bigint[],
                     $7::bytea[], $8::boolean[], $9::bigint[], $10::bigint[], $11::bytea[], $12::bytea[], $13::bigint[],
@@ -115,16 +121,17 @@ impl Ledger {
                     reservation = new.reservation, owner = new.owner, settle_by = new.settle_by, kiosk = new.kiosk
                 FROM becomes AS new
                 WHERE passport.seq = new.seq AND passport.state = new.was_state AND passport.changed = new.was_changed
-                RETURNING passport.id, passport.changed, passport.changed_at, new.was_changed, new.kind, new.actor,
-                    new.detail
-            )
+                RETURNING passport.id, passport.tags, passport.state, passport.changed, passport.changed_at,
+                    new.was_state, new.was_changed, new.kind, new.actor, new.detail
+            ){tallied}
             INSERT INTO journal (seq, at, kind, passport, actor, detail)
             SELECT changed, changed_at, kind, id, actor,
-                '{\"after\":' || was_changed || CASE detail WHEN '' THEN '' ELSE ',' END || detail || '}' FROM written";
+                '{{\"after\":' || was_changed || CASE detail WHEN '' THEN '' ELSE ',' END || detail || '}}' FROM written"
+        );
         let written = self
             .db
             .execute(
-                sql,
+                &sql,
                 typed![
                     changes.iter().map(|change| change.was.seq).collect::<Vec<_>>(),
                     changes.iter().map(|change| change.was.state.name() as i16).collect::<Vec<_>>(),

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use passpool_core::{Event, Rule, StateName, Timestamp};
 use tokio_postgres::Row;
 
-use super::{connection::Session, passport::PassportRow, tags::Wanted, typed::typed};
+use super::{connection::Session, passport::PassportRow, tags::Wanted, tally, typed::typed};
 use crate::Fault;
 
 /// The planner is right about most statements, and about this one only for some seconds: with several tags a passport it
@@ -88,7 +88,7 @@ pub(super) async fn take(
         Locked::Wait => (0, None),
     };
     let state = if recipients.is_empty() { StateName::Reserved } else { StateName::Pending };
-    let sql = statement(wanted, locked);
+    let sql = statement(wanted, locked, state);
     let rows = db
         .client()
         .query_typed(
@@ -140,7 +140,8 @@ fn read(rows: &[Row]) -> Result<Taken, Fault> {
 /// Everything that one reservation is, as one statement: what is picked, what becomes of it, and what is told.
 ///
 /// The last lines divide by zero if a passport's postings were not those that this statement saw.
-fn statement(wanted: &Wanted, locked: Locked) -> String {
+fn statement(wanted: &Wanted, locked: Locked, state: StateName) -> String {
+    let tallied = tally::leave_available("handed", state);
     let candidates = candidates(wanted);
     let lock = match locked {
         Locked::Skip { .. } => "FOR UPDATE OF passport SKIP LOCKED",
@@ -184,6 +185,8 @@ fn statement(wanted: &Wanted, locked: Locked) -> String {
         ), ends AS (
             INSERT INTO ending (seq, at, is_transfer)
             SELECT seq, coalesce($17, until), $17 IS NOT NULL FROM handed WHERE coalesce($17, until) IS NOT NULL
+        ), tallied AS (
+            {tallied}
         ), told AS (
             INSERT INTO journal (seq, at, kind, passport, actor, detail)
             SELECT changed, changed_at, $11::text, id, actor, '{{\"after\":' || was_changed

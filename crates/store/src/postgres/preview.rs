@@ -7,17 +7,22 @@ use super::{
     history,
     ledger::Ledger,
     passport::{PassportRow, Reading},
-    reset::{self, resettable},
+    reset,
     tags::TagNumbers,
     typed::typed,
 };
-use crate::{Fault, Preview, PreviewPage, ResetScope, Resettable, StoreError};
+use crate::{Fault, Preview, PreviewPage, Previewed, ResetScope, Resettable, StoreError};
 
 /// How many passports are found, or shown to a reset, at once.
 const AT_ONCE: i64 = 5_000;
 
-/// Remembers what a reset would give back, and answers how many.
-pub(super) async fn keep(ledger: &Ledger, tags: &TagNumbers, wish: &Preview) -> Result<u64, StoreError> {
+/// Remembers what a reset would give back, and shows the first of them.
+pub(super) async fn keep(
+    ledger: &Ledger,
+    tags: &TagNumbers,
+    wish: &Preview,
+    first: usize,
+) -> Result<Previewed, StoreError> {
     let sql = "INSERT INTO preview (id, at) VALUES ($1, $2)";
     ledger.execute(sql, typed![wish.id.as_bytes().to_vec(), wish.now.as_micros()]).await?;
     let matching = match &wish.scope {
@@ -25,20 +30,23 @@ pub(super) async fn keep(ledger: &Ledger, tags: &TagNumbers, wish: &Preview) -> 
             let rows = reset::named(ledger, ids, Reading::Only).await?;
             reset::becoming(&rows, wish.now)?;
             write(ledger, wish.id, &rows).await?;
-            return Ok(rows.len() as u64);
+            let mut rows = rows;
+            rows.sort_unstable_by_key(|row| row.seq);
+            return Ok(Previewed { count: rows.len() as u64, first: shown(&rows, first, wish.now) });
         }
         ResetScope::Matching(matching) => matching,
     };
     reset::refuse_unknown(ledger, matching).await?;
-    let (mut count, mut after) = (0, -1);
+    let (mut previewed, mut after) = (Previewed::default(), -1);
     loop {
-        let limit = matching.limit.map_or(AT_ONCE, |limit| (limit - count).min(AT_ONCE as u64).cast_signed());
+        let limit = matching.limit.map_or(AT_ONCE, |limit| (limit - previewed.count).min(AT_ONCE as u64).cast_signed());
         let rows = reset::find(ledger, tags, matching, wish.now, (after, limit), Reading::Only).await?;
         write(ledger, wish.id, &rows).await?;
-        count += rows.len() as u64;
+        previewed.count += rows.len() as u64;
+        previewed.first.extend(shown(&rows, first - previewed.first.len(), wish.now));
         match rows.last() {
-            Some(last) if rows.len() as i64 == limit && matching.limit != Some(count) => after = last.seq,
-            _ => return Ok(count),
+            Some(last) if rows.len() as i64 == limit && matching.limit != Some(previewed.count) => after = last.seq,
+            _ => return Ok(previewed),
         }
     }
 }
@@ -55,7 +63,7 @@ pub(super) async fn page(
     let sql = "SELECT passport.* FROM preview_passport JOIN passport ON passport.seq = preview_passport.passport \
                WHERE preview = $1 AND preview_passport.passport > $2 ORDER BY preview_passport.passport LIMIT $3";
     let rows = db.query(sql, typed![id.as_bytes().to_vec(), after, page.limit as i64]).await?;
-    Ok(rows.iter().map(|row| Ok(resettable(&PassportRow::read(row)?))).collect::<Result<_, Fault>>()?)
+    Ok(rows.iter().map(|row| Ok(reset::show(&PassportRow::read(row)?, now))).collect::<Result<_, Fault>>()?)
 }
 
 /// Previewed passports behind this seq, each to be changed by nobody else, and which of them have not changed since.
@@ -110,6 +118,10 @@ async fn write(ledger: &Ledger, id: PreviewId, rows: &[PassportRow]) -> Result<(
     let seqs: Vec<i64> = rows.iter().map(|row| row.seq).collect();
     let changed: Vec<i64> = rows.iter().map(|row| row.changed).collect();
     ledger.execute(sql, typed![id.as_bytes().to_vec(), seqs, changed]).await.map(drop)
+}
+
+fn shown(rows: &[PassportRow], limit: usize, now: Timestamp) -> Vec<Resettable> {
+    rows.iter().take(limit).map(|row| reset::show(row, now)).collect()
 }
 
 /// Previews that are as old as this are over.

@@ -11,7 +11,7 @@ use super::{
     typed::typed,
     undo,
 };
-use crate::{Fault, HeldState, Matching, PreviewPage, Reset, ResetDone, ResetScope, Resettable, StoreError};
+use crate::{Fault, HeldState, Matching, PreviewPage, ResetDone, ResetScope, Resettable, StoreError};
 
 /// How many come back in one transaction: more hold up everybody else.
 const AT_ONCE: u64 = 5_000;
@@ -101,28 +101,6 @@ pub(super) async fn refuse_unknown(db: &Session, matching: &Matching) -> Result<
     match matching.reservation {
         Some(id) => reservation::known(db, id).await.map(drop),
         None => Ok(()),
-    }
-}
-
-/// What a reset of these would give back.
-pub(super) async fn preview(
-    db: &Session,
-    tags: &TagNumbers,
-    wish: &Reset,
-    page: PreviewPage,
-) -> Result<Vec<Resettable>, StoreError> {
-    match &wish.scope {
-        ResetScope::Named(_) if page.after.is_some() => Ok(Vec::new()),
-        ResetScope::Named(ids) => {
-            let rows = named(db, ids, Reading::Only).await?;
-            becoming(&rows, wish.now)?;
-            Ok(rows.iter().map(resettable).collect())
-        }
-        ResetScope::Matching(matching) => {
-            let window = (seq_behind(db, page).await?, page.limit as i64);
-            let found = find(db, tags, matching, wish.now, window, Reading::Only).await?;
-            Ok(found.iter().map(resettable).collect())
-        }
     }
 }
 
@@ -236,10 +214,12 @@ fn has_tags(wanted: &Wanted) -> String {
     }
 }
 
-pub(super) fn resettable(row: &PassportRow) -> Resettable {
-    let handed_out_at = match &row.state {
+/// A passport as it counts at this moment.
+pub(super) fn show(row: &PassportRow, now: Timestamp) -> Resettable {
+    let state = row.state.clone().as_of(now);
+    let handed_out_at = match &state {
         State::Reserved(hand_out) | State::Scanned(hand_out) => Some(hand_out.at),
         _ => None,
     };
-    Resettable { passport: row.id, state: row.state.name(), handed_out_at }
+    Resettable { passport: row.id, state: state.name(), handed_out_at }
 }

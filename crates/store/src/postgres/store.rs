@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use passpool_core::{
-    ApiKeyDigest, Caller, HandedOut, Kiosk, KioskName, PassportId, PreviewId, ProfileName, RecipientId, Reference,
-    Refusal, Reservation, ReservationId, Reserve, Rights, Tag, Timestamp, UserName, WholeSeconds,
+    ApiKeyDigest, Caller, Granter, HandedOut, Kiosk, KioskName, PassportId, PreviewId, ProfileName, RecipientId,
+    Reference, Refusal, Reservation, ReservationId, Reserve, Rights, Tag, Timestamp, UserName, WholeSeconds,
 };
 
 use super::{
@@ -21,9 +21,9 @@ use crate::{
     Airdrop, CheckReport, Claim, Create, EditPassport, EventFilter, EventPage, ExportFilter, Exported, Extend, Given,
     ImportBatch, ImportId, ImportTerms, JournalRow, KeptReset, KeyUse, KioskInfo, LinkSettings, ListedPassport, NewKey,
     NewUser, OfPassport, OfReservation, Opened, Opening, Page, PassportFilter, PassportNow, PassportPage, PoolCounts,
-    PoolPage, Preview, PreviewPage, ProfileInfo, RecipientInfo, RecipientPage, Relink, RenewKey, ReservationInfo,
-    ReservationNow, ReservationPage, Reset, ResetDone, ResetOf, ResetUndone, Resettable, ShowLinks, ShownLink,
-    StateCounts, Store, StoreError, TagFilter, Touched, Transfer, UndoReset, UserInfo, Version, Visit,
+    PoolPage, Preview, PreviewPage, Previewed, ProfileInfo, RecipientInfo, RecipientPage, Relink, RenewKey,
+    ReservationInfo, ReservationNow, ReservationPage, Reset, ResetDone, ResetOf, ResetUndone, Resettable, ShowLinks,
+    ShownLink, StateCounts, Store, StoreError, TagFilter, Touched, Transfer, UndoReset, UserInfo, Version, Visit,
 };
 
 #[async_trait]
@@ -53,17 +53,10 @@ impl Store for PostgresStore {
         }
     }
 
-    async fn preview_reset(&self, wish: Reset, page: PreviewPage) -> Result<Vec<Resettable>, StoreError> {
-        let wish = self.correct_reset(wish);
-        let db = self.snapshot().await?;
-        let found = reset::preview(&db, &self.shelf.tags, &wish, page).await;
-        db.end(found).await
-    }
-
-    async fn keep_preview(&self, wish: Preview) -> Result<u64, StoreError> {
+    async fn keep_preview(&self, wish: Preview, first: usize) -> Result<Previewed, StoreError> {
         let wish = self.correct_preview(wish);
         let ledger = self.ledger().await?;
-        let kept = preview::keep(&ledger, &self.shelf.tags, &wish).await;
+        let kept = preview::keep(&ledger, &self.shelf.tags, &wish, first).await;
         ledger.end(kept).await
     }
 
@@ -298,32 +291,39 @@ impl Store for PostgresStore {
         db.end(counts).await
     }
 
-    async fn pools(&self, page: PoolPage) -> Result<Vec<(Tag, StateCounts)>, StoreError> {
+    async fn pools(&self, mut page: PoolPage) -> Result<Vec<(Tag, StateCounts)>, StoreError> {
+        page.now = self.offset.correct(page.now);
         let db = self.snapshot().await?;
         let pools = count::page(&db, &page).await.map_err(StoreError::from);
         db.end(pools).await
     }
 
-    async fn passports(&self, filter: PassportFilter, page: PassportPage) -> Result<Page<ListedPassport>, StoreError> {
-        let db = self.snapshot().await?;
-        let found = list::page(&db, &self.shelf.tags, &filter, page).await.map_err(StoreError::from);
-        db.end(found).await
+    async fn passports(
+        &self,
+        mut filter: PassportFilter,
+        mut page: PassportPage,
+    ) -> Result<Page<ListedPassport>, StoreError> {
+        page.now = self.offset.correct(page.now);
+        filter.changed_since = filter.changed_since.map(|since| self.offset.correct(since));
+        Ok(list::page(&self.shelf, &filter, page).await?)
     }
 
     async fn passport(&self, id: PassportId, now: Timestamp) -> Result<Option<PassportNow>, StoreError> {
         let db = self.snapshot().await?;
-        let found = list::one(&db, &self.shelf.tags, id, self.offset.correct(now)).await.map_err(StoreError::from);
+        let found = list::one(&db, id, self.offset.correct(now)).await.map_err(StoreError::from);
         db.end(found).await
     }
 
     async fn edit_passport(&self, mut wish: EditPassport) -> Result<Version, StoreError> {
         wish.now = self.offset.correct(wish.now);
+        let becomes = edit::LookedUp::of(&self.session().await?, &self.shelf.tags, &wish).await?;
         let ledger = self.ledger().await?;
-        let edited = edit::edit(&ledger, &self.shelf.tags, &wish).await;
+        let edited = edit::edit(&ledger, &wish, &becomes).await;
         self.grown(ledger.end(edited).await)
     }
 
-    async fn events(&self, filter: EventFilter, page: EventPage) -> Result<Page<JournalRow>, StoreError> {
+    async fn events(&self, mut filter: EventFilter, page: EventPage) -> Result<Page<JournalRow>, StoreError> {
+        filter.since = filter.since.map(|since| self.offset.correct(since));
         Ok(history::events(&self.shelf.connections, &filter, page).await?)
     }
 
@@ -413,34 +413,34 @@ impl Store for PostgresStore {
         Ok(key::keep_uses(&self.session().await?, &uses).await?)
     }
 
-    async fn add_user(&self, user: NewUser) -> Result<(), StoreError> {
+    async fn add_user(&self, user: NewUser, by: Granter) -> Result<(), StoreError> {
         let ledger = self.ledger().await?;
-        let added = user::add(&ledger, &user).await;
+        let added = user::add(&ledger, &user, &by).await;
         ledger.end(added).await
     }
 
-    async fn change_profile(&self, user: UserName, profile: ProfileName) -> Result<(), StoreError> {
+    async fn change_profile(&self, user: UserName, profile: ProfileName, by: Granter) -> Result<(), StoreError> {
         let ledger = self.ledger().await?;
-        let changed = user::change_profile(&ledger, &user, &profile).await;
+        let changed = user::change_profile(&ledger, &user, &profile, &by).await;
         ledger.end(changed).await
     }
 
-    async fn add_key(&self, user: UserName, key: NewKey) -> Result<(), StoreError> {
+    async fn add_key(&self, user: UserName, key: NewKey, by: Granter) -> Result<(), StoreError> {
         let ledger = self.ledger().await?;
-        let added = key::add(&ledger, &user, &key).await;
+        let added = key::add(&ledger, &user, &key, &by).await;
         ledger.end(added).await
     }
 
-    async fn renew_key(&self, mut wish: RenewKey) -> Result<(), StoreError> {
+    async fn renew_key(&self, mut wish: RenewKey, by: Granter) -> Result<(), StoreError> {
         wish.old_until = wish.old_until.map(|until| self.offset.correct(until));
         let ledger = self.ledger().await?;
-        let renewed = key::renew(&ledger, &wish).await;
+        let renewed = key::renew(&ledger, &wish, &by).await;
         ledger.end(renewed).await
     }
 
-    async fn remove_key(&self, user: UserName, head: String) -> Result<(), StoreError> {
+    async fn remove_key(&self, user: UserName, head: String, by: Granter) -> Result<(), StoreError> {
         let ledger = self.ledger().await?;
-        let removed = key::remove(&ledger, &user, &head).await;
+        let removed = key::remove(&ledger, &user, &head, &by).await;
         ledger.end(removed).await
     }
 
@@ -448,9 +448,9 @@ impl Store for PostgresStore {
         Ok(key::forget(&self.session().await?, self.offset.correct(now)).await?)
     }
 
-    async fn remove_user(&self, user: UserName) -> Result<(), StoreError> {
+    async fn remove_user(&self, user: UserName, by: Granter) -> Result<(), StoreError> {
         let ledger = self.ledger().await?;
-        let removed = user::remove(&ledger, &user).await;
+        let removed = user::remove(&ledger, &user, &by).await;
         ledger.end(removed).await
     }
 
@@ -458,19 +458,19 @@ impl Store for PostgresStore {
         Ok(profile::list(&self.session().await?).await?)
     }
 
-    async fn add_profile(&self, profile: ProfileName, rights: Rights) -> Result<(), StoreError> {
-        profile::add(&self.session().await?, &profile, rights).await
+    async fn add_profile(&self, profile: ProfileName, rights: Rights, by: Granter) -> Result<(), StoreError> {
+        profile::add(&self.session().await?, &profile, rights, &by).await
     }
 
-    async fn change_rights(&self, profile: ProfileName, rights: Rights) -> Result<(), StoreError> {
+    async fn change_rights(&self, profile: ProfileName, rights: Rights, by: Granter) -> Result<(), StoreError> {
         let ledger = self.ledger().await?;
-        let changed = profile::change_rights(&ledger, &profile, rights).await;
+        let changed = profile::change_rights(&ledger, &profile, rights, &by).await;
         ledger.end(changed).await
     }
 
-    async fn remove_profile(&self, profile: ProfileName) -> Result<(), StoreError> {
+    async fn remove_profile(&self, profile: ProfileName, by: Granter) -> Result<(), StoreError> {
         let ledger = self.ledger().await?;
-        let removed = profile::remove(&ledger, &profile).await;
+        let removed = profile::remove(&ledger, &profile, &by).await;
         ledger.end(removed).await
     }
 

@@ -50,9 +50,12 @@ impl Shop {
 
     /// Makes passports with the ids `from..from + count`, all with these tags.
     pub(crate) async fn stock(&self, from: u64, count: u64, tags: &str) {
-        let passports = (from..from + count).map(|n| passport(n, tags)).collect();
-        let made = self.store().create(Create { passports, terms: terms() }).await.unwrap();
-        assert_eq!(made, count);
+        let all: Vec<u64> = (from..from + count).collect();
+        for slice in all.chunks(Create::MAX) {
+            let passports = slice.iter().map(|n| passport(*n, tags)).collect();
+            let made = self.store().create(Create { passports, terms: terms() }).await.unwrap();
+            assert_eq!(made, slice.len() as u64);
+        }
     }
 
     /// From now on passports are picked, and locked, a millisecond apart: callers at the same moment meet in the middle of

@@ -126,6 +126,45 @@ CREATE TABLE ending (
 
 CREATE INDEX ending_at ON ending (is_transfer, at);
 
+-- How many passports with a tag are in each state; the tag 0 is every passport's. This is what was folded together of
+-- the two tables behind it: whoever counts adds up all three, which is what the view does.
+CREATE TABLE tally (
+    tag       integer PRIMARY KEY,
+    available bigint NOT NULL,
+    reserved  bigint NOT NULL,
+    scanned   bigint NOT NULL,
+    pending   bigint NOT NULL,
+    claimed   bigint NOT NULL,
+    recovered bigint NOT NULL,
+    withdrawn bigint NOT NULL
+) WITH (fillfactor = 50);
+
+-- What changed since. Every statement that changes states or tags adds a row for each tag that it touched, and never
+-- changes one, so that nobody waits for anybody. It is empty now and then; its file is not cut off, which would take a
+-- lock that everybody waits for.
+CREATE TABLE tally_delta (
+    tag       integer NOT NULL,
+    -- The last row of the journal that this tells of.
+    number    bigint NOT NULL,
+    available integer NOT NULL DEFAULT 0,
+    reserved  integer NOT NULL DEFAULT 0,
+    scanned   integer NOT NULL DEFAULT 0,
+    pending   integer NOT NULL DEFAULT 0,
+    claimed   integer NOT NULL DEFAULT 0,
+    recovered integer NOT NULL DEFAULT 0,
+    withdrawn integer NOT NULL DEFAULT 0,
+    PRIMARY KEY (tag, number)
+) WITH (vacuum_truncate = off);
+
+-- What a chunk of new passports adds to `available`. It counts when the chunk is hidden no longer.
+CREATE TABLE tally_chunk (
+    chunk   bigint PRIMARY KEY,
+    -- The first row of the journal that tells of a passport of the chunk.
+    first   bigint NOT NULL,
+    tags    integer[] NOT NULL,
+    counts  integer[] NOT NULL
+);
+
 -- One row for each change of a passport, never changed. `detail` is a JSON object; its `after` is the row about the
 -- passport's change before this one, so that each passport's history is a chain and a missing row is seen.
 CREATE TABLE journal (
@@ -138,6 +177,13 @@ CREATE TABLE journal (
 );
 
 CREATE SEQUENCE journal_number;
+
+-- Where to begin looking for a moment: no row of the journal up to `seq` is younger than `at`. A mark is made when
+-- nothing can appear before it any more.
+CREATE TABLE journal_mark (
+    seq bigint PRIMARY KEY,
+    at  bigint NOT NULL
+);
 
 -- Reservations that have a name.
 CREATE TABLE reservation (
@@ -258,3 +304,12 @@ CREATE TABLE hidden (
     chunk  bigint PRIMARY KEY,
     import bigint NOT NULL REFERENCES import (id)
 );
+
+-- All that counts, to be added up by tag.
+CREATE VIEW tallied AS
+    SELECT * FROM tally
+    UNION ALL
+    SELECT tag, available, reserved, scanned, pending, claimed, recovered, withdrawn FROM tally_delta
+    UNION ALL
+    SELECT made.tag, made.number, 0, 0, 0, 0, 0, 0 FROM tally_chunk CROSS JOIN LATERAL unnest(tags, counts) AS made (tag, number)
+    WHERE NOT EXISTS (SELECT 1 FROM hidden WHERE hidden.chunk = tally_chunk.chunk);
