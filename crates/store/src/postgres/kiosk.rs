@@ -157,28 +157,30 @@ async fn attempt(shelf: &Shelf, ledger: &Ledger, wish: &Visit, locked: Locked) -
     Ok(Attempt::Given(Given::Held { passport: handed_out(&row, json, wish.with_content)?, until }))
 }
 
-/// What the visitor has of the kiosk already, if that is all it may have.
+/// What the visitor has of the kiosk already, if that is all it may have: what it holds, or the last one that it owns if
+/// those are as many as it may own. (An undone reset may have left it one to hold beside them.)
 async fn given_before(ledger: &Ledger, id: KioskId, kiosk: &Kiosk, wish: &Visit) -> Result<Option<Given>, StoreError> {
     let mut seqs = visit::of(ledger, id, wish.visitor).await?;
     if let KioskVisitor::Wallet(wallet) = wish.visitor {
         seqs.extend(visit::owned_by(ledger, id, wallet).await?);
     }
-    let mut owned = Vec::new();
+    let (mut held, mut owned) = (None, Vec::new());
     for row in PassportRow::by_seqs(ledger, &seqs, Reading::Only).await? {
         let row = row.with(row.state.clone().as_of(wish.now));
         match &row.state {
             State::Reserved(hand_out) | State::Scanned(hand_out) => {
                 let until = hand_out.until;
-                return Ok(Some(Given::Held { passport: show(ledger, &row, wish.with_content).await?, until }));
+                held = held.or(Some((row, until)));
             }
             State::Pending { .. } | State::Claimed { .. } => owned.push(row),
             State::Available(_) | State::Recovered | State::Withdrawn => {}
         }
     }
-    match owned.last().filter(|_| owned.len() as u64 >= u64::from(kiosk.per_visitor)) {
-        Some(row) => Ok(Some(Given::Owned(show(ledger, row, wish.with_content).await?))),
-        None => Ok(None),
+    if let Some(last) = owned.last().filter(|_| owned.len() as u64 >= u64::from(kiosk.per_visitor)) {
+        return Ok(Some(Given::Owned(show(ledger, last, wish.with_content).await?)));
     }
+    let Some((row, until)) = held else { return Ok(None) };
+    Ok(Some(Given::Held { passport: show(ledger, &row, wish.with_content).await?, until }))
 }
 
 /// What the kiosk gives at this door. Of an `or` only the tag that was asked for.
