@@ -71,7 +71,7 @@ fn of_pools() -> Vec<Link> {
         Link::new(pools, "getPool", json!({"tag": tag})),
         Link::new(("getPool", "200"), "reserve", json!({})).with(json!({"tags": ["$response.body#/tag"], "count": 1})),
         Link::new(pools, "listPassports", json!({"tags": tag})),
-        Link::new(pools, "importPassports", json!({})).with(json!("tags\n{$response.body#/pools/0/tag}\n")),
+        Link::new(pools, "importPassports", json!({"tags": tag})).with(json!("tags\n{$response.body#/pools/0/tag}\n")),
         Link::new(pools, "reserve", json!({})).with(json!({"tags": [tag], "count": 1})),
         Link::new(MADE, "reserve", json!({})).with(json!({"tags": "$request.body#/tags", "count": 1})),
     ]
@@ -97,6 +97,7 @@ fn of_resets() -> Vec<Link> {
     links.extend(RESERVATIONS.map(|(from, id)| by(from, json!({"reservation": id}))));
     links.extend([
         by(RESET, json!({"preview": "$response.body#/preview"})).called("resetPreviewed"),
+        by(("getResetPreview", "200"), json!({"preview": "$request.path.id"})).called("resetPreviewed"),
         Link::new(RESET, "getResetPreview", json!({"id": "$response.body#/preview"})),
         Link::new(RESET, "undoReset", json!({"id": "$response.body#/id"})),
     ]);
