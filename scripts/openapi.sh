@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Holds the server to its own OpenAPI document: Schemathesis calls every operation in every way that the document allows
-# and in many that it forbids, alone and in sequences, and a client generated from the document makes 50 reservations.
+# and in many that it forbids, alone and in the sequences that its links make, and a client generated from the document
+# makes 50 reservations.
 #
-# Takes the program to test and how many examples of each operation are tried.
+# Takes the program to test, how many examples of each operation are tried, and how many rounds of sequences.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 passpool=$(realpath "$1") examples=$2 rounds=$3

@@ -10,7 +10,7 @@ type Answer = (&'static str, &'static str);
 /// An answer that names a thing, and where in it the name stands.
 type Source = (Answer, &'static str);
 
-/// From an answer to an operation.
+/// A way from an answer to an operation.
 pub(super) struct Link {
     from: Answer,
     /// What it is called among those of its answer.
@@ -47,6 +47,7 @@ pub(super) fn tell(operation: &mut Map<String, Value>) {
     }
 }
 
+/// Every link of the document.
 pub(super) fn all() -> Vec<Link> {
     let mut links = Vec::new();
     links.extend(pairs("id", &RESERVATIONS, &OF_RESERVATION));
