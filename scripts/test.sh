@@ -122,11 +122,11 @@ if [ -z "$long" ]; then
   # One build for all: after a release build the stories take 60 s instead of 70 s, but that build takes 5 minutes and
   # this one 2.
   step "Tests" cargo test --workspace --locked
-  step "The API and its document" scripts/openapi.sh target/debug/passpool 15
+  step "The API and its document" scripts/openapi.sh target/debug/passpool 15 2
 else
   export PASSPOOL_TEST_LONG=1
   step "Tests, the long way" cargo test --workspace --locked --release -- --skip speed::
-  step "The API and its document" scripts/openapi.sh target/release/passpool 300
+  step "The API and its document" scripts/openapi.sh target/release/passpool 300 20
   # Whatever else runs at the same time would be measured with them.
   step "Answers under load" cargo test --workspace --locked --release --test system -- --test-threads 1 --nocapture speed::
   step "Measurements" scripts/measure.sh

@@ -22,6 +22,7 @@ mod reply;
 mod reservations;
 mod resets;
 mod users;
+mod whole;
 mod words;
 
 use axum::{Router, extract::DefaultBodyLimit, routing::options};

@@ -132,7 +132,7 @@ fn a_body_that_is_too_large_is_told_so_in_the_shape_of_its_path() {
         let answer = server.client(&key).post(path, "application/json", &"1".repeat((2 << 20) + 1));
         assert_eq!((answer.status, answer.body.as_str()), (status, body), "{path}");
     };
-    let problem = r#"{"type":"/problems/body-too-large","title":"The body is too large","status":413}"#;
+    let problem = r##"{"type":"/problems/body-too-large","title":"The body is too large","status":413,"detail":"#: it is larger than this path takes","errors":[{"detail":"it is larger than this path takes","pointer":"#"}]}"##;
     check(CLAIMS, 413, problem);
     let no_request =
         r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"The request is no JSON-RPC 2.0"}}"#;

@@ -70,7 +70,7 @@ fn ten_thousand_recipients_get_a_link_each_in_their_order_and_a_repeat_the_same_
 
 #[test]
 fn of_four_callers_who_want_50_of_120_two_get_all_and_two_nothing() {
-    for _ in 0..rounds(50, 3) {
+    for _ in 0..rounds(50, 5) {
         let shop = Shop::with(120, "vip");
         let key = shop.key("crm", "certCreate");
         let server = shop.serve();

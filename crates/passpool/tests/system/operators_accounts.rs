@@ -61,13 +61,22 @@ fn a_clerk_gives_away_no_right_that_they_do_not_have() {
     }
     let unknown = [
         ("PATCH", "/v1/users/nobody", json!({"profile": "till"}), "user"),
-        ("PATCH", "/v1/users/till", json!({"profile": "nothing"}), "profile"),
+        ("PATCH", "/v1/users/nobody", json!({"profile": "nothing"}), "user"),
         ("DELETE", "/v1/users/till/keys/pp_aaaaa", json!(null), "key"),
         ("DELETE", "/v1/profiles/nothing", json!(null), "profile"),
     ];
     for (method, path, body, what) in unknown {
         let expected = (404, json!(format!("/problems/unknown-{what}")));
         assert_eq!(told(&send(&clerk, method, path, body)), expected, "{method} {path}");
+    }
+    let named = [
+        ("POST", "/v1/users", json!({"name": "eve", "profile": "nothing"}), "#/profile"),
+        ("PATCH", "/v1/users/till", json!({"profile": "nothing"}), "#/profile"),
+        ("POST", "/v1/users/till/keys/renew", json!({"old": "pp_aaaaa"}), "#/old"),
+    ];
+    for (method, path, body, pointer) in named {
+        let answer = send(&clerk, method, path, body);
+        assert_eq!((answer.status, &answer.json()["errors"][0]["pointer"]), (422, &json!(pointer)), "{method} {path}");
     }
     // Keys are used meanwhile, and that is written down.
     let without_uses = |(names, dump): (Vec<String>, String)| {

@@ -1,6 +1,7 @@
 //! The same call again: the same answer, as long as it is true, and nobody is remembered for it.
 
 use serde_json::{Value, json};
+use ureq::http::Method;
 
 use crate::{
     client::{Answer, Client},
@@ -57,9 +58,9 @@ fn an_erased_recipient_is_gone_the_history_stays_and_a_repeat_is_the_same() {
 
     let listed = client.get("/v1/recipients?reference=A-1").json();
     let erase = format!("/v1/recipients/{}", listed["recipients"][0]["id"].as_str().unwrap());
-    let erased = client.send(ureq::http::Method::DELETE, &erase, "");
+    let erased = client.send(Method::DELETE, &erase, "");
     assert_eq!((erased.status, erased.body.as_str()), (204, ""));
-    let again = client.send(ureq::http::Method::DELETE, &erase, "");
+    let again = client.send(Method::DELETE, &erase, "");
     assert_eq!((again.status, &again.json()["type"]), (404, &json!("/problems/unknown-recipient")));
 
     let after = client.get(&passport).json();
@@ -92,5 +93,25 @@ fn a_reservation_of_which_something_was_given_back_is_not_repeated() {
     let undo = format!("/v1/resets/{}/undo", reset["id"].as_str().unwrap());
     assert_eq!(client.post(&undo, "application/json", "").json(), json!({"count": 1, "others": 0}));
     assert_repeats(&reserve_once(&client, "launch", &body), &first);
+    shop.check();
+}
+
+#[test]
+fn a_repeat_shows_a_content_as_it_is_by_then() {
+    let shop = Shop::empty();
+    shop.import(&[r#"7,,vip,"{""name"":""Chrono""}""#]);
+    let key = shop.key("crm", "certCreate");
+    let server = shop.serve();
+    let client = server.client(&key);
+    let body = json!({"tags": ["vip"], "count": 1, "format": "content"});
+    let first = reserve_once(&client, "launch", &body);
+    assert_eq!(first.json()["links"], json!([{"name": "Chrono"}]));
+    assert_repeats(&reserve_once(&client, "launch", &body), &first);
+    let change = json!({"content": {"name": "Chrono II"}}).to_string();
+    let changed = client.again().with("if-match", b"*").send(Method::PATCH, "/v1/passports/7", &change);
+    assert_eq!(changed.status, 200, "{}", changed.body);
+    let again = reserve_once(&client, "launch", &body);
+    assert_eq!((again.status, again.header("idempotency-replayed")), (201, Some("true")), "the passport is not lost");
+    assert_eq!((&again.json()["id"], &again.json()["links"]), (&first.json()["id"], &json!([{"name": "Chrono II"}])));
     shop.check();
 }

@@ -10,8 +10,8 @@ type Answer = (&'static str, &'static str);
 /// An answer that names a thing, and where in it the name stands.
 type Source = (Answer, &'static str);
 
-/// From an answer to an operation.
-struct Link {
+/// A way from an answer to an operation.
+pub(super) struct Link {
     from: Answer,
     /// What it is called among those of its answer.
     name: String,
@@ -47,7 +47,8 @@ pub(super) fn tell(operation: &mut Map<String, Value>) {
     }
 }
 
-fn all() -> Vec<Link> {
+/// Every link of the document.
+pub(super) fn all() -> Vec<Link> {
     let mut links = Vec::new();
     links.extend(pairs("id", &RESERVATIONS, &OF_RESERVATION));
     links.extend(pairs("id", &PASSPORTS, &OF_PASSPORT));
@@ -69,7 +70,9 @@ fn of_pools() -> Vec<Link> {
     let (pools, tag) = (("listPools", "200"), "$response.body#/pools/0/tag");
     vec![
         Link::new(pools, "getPool", json!({"tag": tag})),
+        Link::new(("getPool", "200"), "reserve", json!({})).with(json!({"tags": ["$response.body#/tag"], "count": 1})),
         Link::new(pools, "listPassports", json!({"tags": tag})),
+        Link::new(pools, "importPassports", json!({"tags": tag})).with(json!("tags\n{$response.body#/pools/0/tag}\n")),
         Link::new(pools, "reserve", json!({})).with(json!({"tags": [tag], "count": 1})),
         Link::new(MADE, "reserve", json!({})).with(json!({"tags": "$request.body#/tags", "count": 1})),
     ]
@@ -89,13 +92,17 @@ fn of_passports() -> Vec<Link> {
 
 fn of_resets() -> Vec<Link> {
     let by = |from, body| Link::new(from, "reset", json!({})).with(body);
-    vec![
-        by(RESERVED, json!({"ids": ["$response.body#/links/0/passport_id"]})),
-        by(RESERVED, json!({"reservation": "$response.body#/id", "dry_run": true})).called("previewReset"),
+    let previewed =
+        RESERVATIONS.map(|(from, id)| by(from, json!({"reservation": id, "dry_run": true})).called("previewReset"));
+    let mut links = Vec::from(previewed);
+    links.extend(RESERVATIONS.map(|(from, id)| by(from, json!({"reservation": id}))));
+    links.extend([
         by(RESET, json!({"preview": "$response.body#/preview"})).called("resetPreviewed"),
+        by(("getResetPreview", "200"), json!({"preview": "$request.path.id"})).called("resetPreviewed"),
         Link::new(RESET, "getResetPreview", json!({"id": "$response.body#/preview"})),
         Link::new(RESET, "undoReset", json!({"id": "$response.body#/id"})),
-    ]
+    ]);
+    links
 }
 
 fn of_accounts() -> Vec<Link> {

@@ -12,7 +12,8 @@ use utoipa::ToSchema;
 use super::{
     body::Json,
     caller::{CertCreate, May},
-    reply,
+    reply, whole,
+    words::TagWord,
 };
 use crate::{
     app::App,
@@ -30,10 +31,11 @@ const COUNT_AT_MOST: u32 = 100_000;
 #[serde(deny_unknown_fields)]
 pub(super) struct NewPassports {
     #[schema(minimum = 1, maximum = 100_000)]
+    #[serde(deserialize_with = "whole::one")]
     count: u32,
     /// The tags of each.
     #[serde(default)]
-    #[schema(max_items = 256)]
+    #[schema(value_type = Vec<TagWord>, max_items = 256)]
     tags: Vec<String>,
     /// The content of each: `{}` if it is left out.
     #[schema(value_type = Option<Map<String, Value>>)]

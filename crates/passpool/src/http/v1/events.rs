@@ -16,7 +16,7 @@ use super::{
     page,
     query::Query,
     reply,
-    words::{parse_moment, rfc_3339},
+    words::{KindWord, parse_moment, rfc_3339},
 };
 use crate::{app::App, http::problem::Problem};
 
@@ -25,11 +25,13 @@ use crate::{app::App, http::problem::Problem};
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct EventsQuery {
-    /// What happened: `reserved`, `scanned`, `claimed`, `reset` and so on.
+    /// What happened.
+    #[param(value_type = Option<KindWord>, inline)]
     kind: Option<String>,
     #[param(minimum = 1, maximum = 9007199254740991u64)]
     passport_id: Option<u64>,
     /// Who did it: `user:NAME`, `cli`, `visitor`, `wallet:ADDRESS` or `clock`.
+    #[param(pattern = "^(cli|clock|visitor|user:.+|wallet:0x.+)$")]
     actor: Option<String>,
     /// Those that are no older than this moment.
     #[param(format = DateTime)]
@@ -58,7 +60,7 @@ pub(crate) struct EventShown {
     seq: i64,
     #[schema(format = DateTime)]
     at: String,
-    #[schema(value_type = String)]
+    #[schema(value_type = KindWord)]
     kind: &'static str,
     passport_id: u64,
     actor: String,

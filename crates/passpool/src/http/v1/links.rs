@@ -17,6 +17,7 @@ use super::{
     query::Query,
     reply,
     reservations::RecipientShown,
+    words::StateWord,
 };
 use crate::{app::App, handout::Handout, handout_table::write_table, http::problem::Problem};
 
@@ -53,7 +54,7 @@ pub(super) struct LinkList {
 pub(crate) struct Link {
     passport_id: u64,
     /// At this moment. If the passport was given back this is somebody else's.
-    #[schema(value_type = String)]
+    #[schema(value_type = StateWord)]
     state: &'static str,
     /// There as long as the link opens.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -10,6 +10,7 @@ use super::{
     at::At,
     caller::{CertDelete, CertRecover, May},
     reply,
+    words::StateWord,
 };
 use crate::{app::App, http::problem::Problem};
 
@@ -43,7 +44,7 @@ pub(super) async fn withdraw(
 #[derive(Serialize, ToSchema)]
 pub(super) struct Moved {
     passport_id: u64,
-    #[schema(value_type = String)]
+    #[schema(value_type = StateWord)]
     state: &'static str,
 }
 

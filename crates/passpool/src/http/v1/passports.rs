@@ -23,7 +23,7 @@ use super::{
     page,
     query::Query,
     reply,
-    words::{RuleWord, parse_moment},
+    words::{RuleWord, StateWord, TagWord, parse_moment},
 };
 use crate::{app::App, http::problem::Problem};
 
@@ -36,7 +36,7 @@ pub(super) struct PassportsQuery {
     tags: Option<String>,
     #[param(inline)]
     tag_rule: Option<RuleWord>,
-    /// `available`, `reserved`, `scanned`, `pending`, `claimed`, `recovered` or `withdrawn`.
+    #[param(value_type = Option<StateWord>, inline)]
     state: Option<String>,
     /// Those that somebody with this reference has, or had last and owns.
     #[param(min_length = 1, max_length = 200)]
@@ -108,7 +108,7 @@ pub(super) async fn show(
 #[serde(deny_unknown_fields)]
 pub(super) struct PassportChange {
     /// All of its tags.
-    #[schema(max_items = 256)]
+    #[schema(value_type = Option<Vec<TagWord>>, max_items = 256)]
     tags: Option<Vec<String>>,
     #[schema(value_type = Option<Object>)]
     content: Option<Box<RawValue>>,

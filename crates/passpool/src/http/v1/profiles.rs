@@ -12,6 +12,7 @@ use super::{
     caller::{AccountManage, May},
     reply,
     users::rights,
+    words::RightWord,
 };
 use crate::{app::App, http::problem::Problem};
 
@@ -24,6 +25,7 @@ pub(super) struct ProfileList {
 #[schema(as = Profile)]
 pub(crate) struct ProfileShown {
     name: String,
+    #[schema(value_type = Vec<RightWord>)]
     rights: Vec<&'static str>,
     /// How many users have it.
     users: u64,
@@ -66,7 +68,7 @@ pub(super) async fn show(
 pub(super) struct NewProfile {
     #[schema(pattern = "^[A-Za-z0-9._@+-]{1,64}$")]
     name: String,
-    #[schema(min_items = 1)]
+    #[schema(value_type = Vec<RightWord>, min_items = 1)]
     rights: Vec<String>,
 }
 
@@ -93,7 +95,7 @@ pub(super) async fn add(
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ProfileChange {
-    #[schema(min_items = 1)]
+    #[schema(value_type = Vec<RightWord>, min_items = 1)]
     rights: Vec<String>,
 }
 

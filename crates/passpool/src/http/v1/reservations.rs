@@ -25,7 +25,7 @@ use super::{
     idempotency::{Once, mark_replayed},
     page,
     query::Query,
-    reply,
+    reply, whole,
     words::parse_moment,
 };
 use crate::{
@@ -158,6 +158,7 @@ pub(super) async fn cancel(
 pub(super) struct NewEnd {
     /// So many seconds from now.
     #[schema(minimum = 1, maximum = 315_360_000)]
+    #[serde(default, deserialize_with = "whole::some")]
     expires_in: Option<u32>,
     /// At this moment, which may be sooner than before and lies in the future.
     #[schema(format = DateTime)]

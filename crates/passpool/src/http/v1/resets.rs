@@ -20,7 +20,8 @@ use super::{
     query::Query,
     reply,
     reservations::{Touched, selector},
-    words::{RuleWord, rfc_3339},
+    whole,
+    words::{RuleWord, StateWord, TagWord, rfc_3339},
 };
 use crate::{
     app::App,
@@ -35,22 +36,25 @@ const IDS_AT_MOST: usize = 10_000;
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewReset {
-    #[schema(min_items = 1, max_items = 32)]
+    #[schema(value_type = Option<Vec<TagWord>>, min_items = 1, max_items = 32)]
     tags: Option<Vec<String>>,
     tag_rule: Option<RuleWord>,
     /// `reserved` or `scanned` alone.
     state: Option<HeldWord>,
     /// Only those that were handed out more than so many seconds ago.
     #[schema(minimum = 1, maximum = 315_360_000)]
+    #[serde(default, deserialize_with = "whole::some")]
     older_than: Option<u32>,
     /// Only those that this reservation has.
     #[schema(pattern = "^rv_[0-9a-f]{32}$")]
     reservation: Option<String>,
     /// These, all of them or none. A recovered one can be reset by its name alone.
     #[schema(min_items = 1, max_items = 10_000)]
+    #[serde(default, deserialize_with = "whole::list")]
     ids: Option<Vec<u64>>,
     /// At most so many, the oldest first.
     #[schema(minimum = 1)]
+    #[serde(default, deserialize_with = "whole::some")]
     limit: Option<u64>,
     /// Changes nothing, and tells which would be reset.
     #[serde(default)]
@@ -102,7 +106,7 @@ pub(super) struct PreviewShown {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct PreviewedPassport {
     passport_id: u64,
-    #[schema(value_type = String)]
+    #[schema(value_type = StateWord)]
     state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(format = DateTime)]

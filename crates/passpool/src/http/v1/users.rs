@@ -4,8 +4,8 @@ pub(super) mod keys;
 mod shown;
 
 use axum::{extract::State, http::StatusCode, response::Response};
-use passpool_core::{ApiKey, ProfileName, Right, Rights, UserName};
-use passpool_store::{NewKey, NewUser, ProfileOf, UserInfo};
+use passpool_core::{ApiKey, ProfileName, Refusal, Right, Rights, UserName};
+use passpool_store::{NewKey, NewUser, ProfileOf, StoreError, UserInfo};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -16,6 +16,7 @@ use super::{
     body::Json,
     caller::{AccountManage, May},
     reply,
+    words::RightWord,
 };
 use crate::{
     app::App,
@@ -49,7 +50,7 @@ pub(super) async fn show(
 pub(super) struct NewUserBody {
     #[schema(pattern = "^[A-Za-z0-9._@+-]{1,64}$")]
     name: String,
-    #[schema(min_items = 1)]
+    #[schema(value_type = Option<Vec<RightWord>>, min_items = 1)]
     rights: Option<Vec<String>>,
     #[schema(pattern = "^[A-Za-z0-9._@+-]{1,64}$")]
     profile: Option<String>,
@@ -71,7 +72,7 @@ pub(super) async fn add(
     };
     let key = ApiKey::from_random(&random(&*app.entropy));
     let user = NewUser { name: name.clone(), profile, key: NewKey::of(&key, app.clock.now()) };
-    app.store.add_user(user, by.granter()).await?;
+    app.store.add_user(user, by.granter()).await.map_err(about_body)?;
     let made = MadeUser { name: name.to_string(), key: key.reveal().to_owned(), head: key.head().to_owned() };
     Ok(reply::made_at(&format!("/v1/users/{name}"), reply::json(StatusCode::CREATED, &made)))
 }
@@ -93,7 +94,7 @@ pub(super) async fn change(
     At(name): At<UserName>,
     Json(body): Json<UserChange>,
 ) -> Result<Response, Problem> {
-    app.store.change_profile(name, profile(&body.profile)?, by.granter()).await?;
+    app.store.change_profile(name, profile(&body.profile)?, by.granter()).await.map_err(about_body)?;
     Ok(reply::nothing())
 }
 
@@ -113,6 +114,15 @@ pub(super) async fn remove(
 pub(super) async fn find(app: &App, name: &UserName) -> Result<UserInfo, Problem> {
     let users = app.store.users().await?;
     users.into_iter().find(|user| user.name == *name).ok_or(Problem::Unknown("user"))
+}
+
+/// What a body names and is not there is wrong with the body: that the path is right has to be told by the status.
+pub(super) fn about_body(error: StoreError) -> Problem {
+    match error {
+        StoreError::Refusal(unknown @ Refusal::UnknownProfile(_)) => Problem::field("/profile", unknown),
+        StoreError::Refusal(unknown @ Refusal::UnknownKey) => Problem::field("/old", unknown),
+        other => other.into(),
+    }
 }
 
 /// A profile that a body names.

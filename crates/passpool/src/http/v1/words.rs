@@ -1,8 +1,13 @@
 //! Words of our wire that several paths share.
 
-use passpool_core::{Rule, Timestamp};
+use std::borrow::Cow;
+
+use passpool_core::{Event, Right, Rule, StateName, Timestamp};
 use serde::Deserialize;
-use utoipa::ToSchema;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{ObjectBuilder, RefOr, Schema, Type},
+};
 
 use crate::handout::HandoutFormat;
 
@@ -53,6 +58,39 @@ impl From<Format> for HandoutFormat {
         }
     }
 }
+
+/// Words of which there are these and no others, as the document tells them.
+macro_rules! listed {
+    ($($kind:ident as $name:literal: $all:expr,)*) => {
+        $(
+            pub(super) struct $kind;
+
+            impl PartialSchema for $kind {
+                fn schema() -> RefOr<Schema> {
+                    let words = $all.iter().map(|word| word.as_str());
+                    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words)).build().into()
+                }
+            }
+
+            impl ToSchema for $kind {
+                fn name() -> Cow<'static, str> {
+                    $name.into()
+                }
+            }
+        )*
+    };
+}
+
+listed! {
+    StateWord as "State": StateName::ALL,
+    KindWord as "Kind": Event::ALL,
+    RightWord as "Right": Right::ALL,
+}
+
+/// A tag: 1 to 128 bytes without commas and control characters. Blanks around it are trimmed.
+#[derive(ToSchema)]
+#[schema(as = Tag, pattern = "^[^,\\u0000-\\u0008\\u000e-\\u001f\\u007f-\\u0084\\u0086-\\u009f]+$")]
+pub(super) struct TagWord(#[expect(dead_code, reason = "the document alone has it")] String);
 
 /// A moment as RFC 3339 has it, in UTC.
 pub(super) fn rfc_3339(moment: Timestamp) -> String {

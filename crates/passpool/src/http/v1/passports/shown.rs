@@ -6,7 +6,11 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use crate::http::v1::{events::EventShown, reservations::RecipientShown, words::rfc_3339};
+use crate::http::v1::{
+    events::EventShown,
+    reservations::RecipientShown,
+    words::{StateWord, rfc_3339},
+};
 
 #[derive(Serialize, ToSchema)]
 pub(in crate::http::v1) struct PassportList {
@@ -20,7 +24,7 @@ pub(in crate::http::v1) struct PassportList {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct PassportSummary {
     passport_id: u64,
-    #[schema(value_type = String)]
+    #[schema(value_type = StateWord)]
     state: &'static str,
     tags: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]

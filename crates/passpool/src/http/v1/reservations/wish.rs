@@ -17,7 +17,8 @@ use crate::{
         v1::{
             caller::{CertCreate, May},
             idempotency::Once,
-            words::{Format, RuleWord},
+            whole,
+            words::{Format, RuleWord, TagWord},
         },
     },
 };
@@ -26,10 +27,11 @@ use crate::{
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::http::v1) struct NewReservation {
-    #[schema(min_items = 1, max_items = 32)]
+    #[schema(value_type = Vec<TagWord>, min_items = 1, max_items = 32)]
     tags: Vec<String>,
     tag_rule: Option<RuleWord>,
     #[schema(minimum = 1, maximum = 100_000)]
+    #[serde(deserialize_with = "whole::one")]
     count: u32,
     shortage: Option<ShortageWord>,
     /// For whom the passports are, in their order: as many as `count`.
@@ -37,8 +39,9 @@ pub(in crate::http::v1) struct NewReservation {
     recipients: Option<Vec<NewRecipient>>,
     /// After how many seconds the passports come back by themselves; never, if it is left out.
     #[schema(minimum = 1, maximum = 315_360_000)]
+    #[serde(default, deserialize_with = "whole::some")]
     expires_in: Option<u32>,
-    #[schema(min_length = 1, max_length = 2000)]
+    #[schema(min_length = 1, max_length = 2000, pattern = "^[^\\u0000-\\u0008\\u000b-\\u001f\\u007f-\\u009f]+$")]
     note: Option<String>,
     format: Option<Format>,
 }
@@ -58,7 +61,7 @@ pub(in crate::http::v1) enum ShortageWord {
 pub(in crate::http::v1) struct NewRecipient {
     #[schema(min_length = 1, max_length = 254)]
     name: Option<String>,
-    #[schema(min_length = 3, max_length = 254)]
+    #[schema(min_length = 3, max_length = 254, pattern = ".@.")]
     email: Option<String>,
     /// How the brand knows this person: an order's number, a customer's. No two recipients of a reservation have one.
     #[schema(min_length = 1, max_length = 200)]

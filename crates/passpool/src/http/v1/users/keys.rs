@@ -11,7 +11,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::{
-    find,
+    about_body, find,
     shown::{KeyList, KeyShown, MadeKey},
 };
 use crate::{
@@ -23,7 +23,7 @@ use crate::{
             at::At,
             body::Json,
             caller::{AccountManage, May},
-            reply,
+            reply, whole,
             words::rfc_3339,
         },
     },
@@ -68,7 +68,7 @@ pub(in crate::http::v1) struct Renewal {
     old: Option<String>,
     /// For how many more seconds the old key is valid: none, if it is left out.
     #[schema(minimum = 0, maximum = 315_360_000)]
-    #[serde(default)]
+    #[serde(default, deserialize_with = "whole::one")]
     old_key_valid_for: u32,
 }
 
@@ -95,7 +95,7 @@ pub(in crate::http::v1) async fn renew(
     };
     let key = ApiKey::from_random(&random(&*app.entropy));
     let wish = RenewKey { user, old: body.old, key: NewKey::of(&key, now), old_until };
-    app.store.renew_key(wish, by.granter()).await?;
+    app.store.renew_key(wish, by.granter()).await.map_err(about_body)?;
     Ok(made(&key, old_until.map(rfc_3339)))
 }
 

@@ -5,7 +5,7 @@ use passpool_store::{KeyInfo, UserInfo};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::http::v1::words::rfc_3339;
+use crate::http::v1::words::{RightWord, rfc_3339};
 
 #[derive(Serialize, ToSchema)]
 pub(in crate::http::v1) struct UserList {
@@ -17,6 +17,7 @@ pub(in crate::http::v1) struct UserList {
 pub(crate) struct UserShown {
     name: String,
     profile: String,
+    #[schema(value_type = Vec<RightWord>)]
     rights: Vec<&'static str>,
     keys: Vec<KeyShown>,
 }
