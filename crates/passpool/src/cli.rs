@@ -1,5 +1,6 @@
 //! The command line: one file a command.
 
+mod bench;
 mod check;
 mod create;
 mod demo;
@@ -75,6 +76,9 @@ enum Command {
     User(user::UserCommand),
     Check(check::CheckCommand),
     Openapi(openapi::OpenapiCommand),
+    Bench(bench::BenchCommand),
+    #[command(hide = true)]
+    BenchCeiling(bench::CeilingCommand),
 }
 
 impl Arguments {
@@ -128,6 +132,8 @@ impl Command {
             Self::User(command) => command.run(around).await,
             Self::Check(command) => command.run(around).await,
             Self::Openapi(command) => command.run(around),
+            Self::Bench(command) => command.run(around).await,
+            Self::BenchCeiling(command) => command.run(around).await,
         }
     }
 }
