@@ -220,7 +220,7 @@ fn bulk(scale: &Scale) -> Case {
         rows: vec![
             reserve(few, 16, Extent::CallsOfFull(u64::from(most / few))),
             reserve(many, 1, Extent::CallsOfFull(1)).against(name(few)),
-            reserve(most, 1, Extent::Calls(1)).against(name(few)),
+            reserve(most, 1, Extent::CallsOfFull(1)).against(name(few)),
             Row::new(format!("reset of {}", Scale::words(most.into())), 0, load(back, 1, Extent::Calls(1)))
                 .against(name(most)),
         ],

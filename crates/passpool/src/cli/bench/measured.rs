@@ -56,12 +56,6 @@ impl Measured {
         median(self.rounds.iter().zip(&to.rounds).map(|(own, other)| own.rate() / other.rate()))
     }
 
-    /// The slowest and the fastest round's rate.
-    pub(super) fn spread(&self) -> Option<(f64, f64)> {
-        let rates = || self.rounds.iter().filter(|round| round.done > 0).map(Round::rate);
-        Some((rates().reduce(f64::min)?, rates().reduce(f64::max)?))
-    }
-
     /// The waits of all kinds together.
     pub(super) fn waits(&self) -> Waits {
         let mut all = Waits::default();
@@ -131,7 +125,6 @@ mod tests {
         let (reserved, ceiling) = (measured(&[60, 30, 70]), measured(&[100, 50, 100]));
         assert_eq!(reserved.ratio(&ceiling), Some(0.6));
         assert_eq!(reserved.rate(), Some(60.0));
-        assert_eq!(reserved.spread(), Some((30.0, 70.0)));
         assert_eq!(measured(&[]).rate(), None);
         assert_eq!(measured(&[]).ratio(&ceiling), None);
     }
