@@ -34,9 +34,11 @@ use clap::builder::PossibleValuesParser;
 use indicatif::ProgressBar;
 
 use self::{
+    case::Case,
     cases::{LEFT_OUT, LeftOut, Scale},
     machine::Machine,
     measured::Measured,
+    promise::Judged,
     rounds::{Terms, measure},
 };
 use super::Surroundings;
@@ -48,7 +50,7 @@ pub(super) use ceiling::CeilingCommand;
 ///
 /// Every row is a case: calls over HTTP on this machine, against this program in a process of its own. Rows are measured
 /// in turn, and a ratio is the middle one of the rounds'. Databases are made below the folder and removed afterwards: the
-/// largest case needs about 3 GB.
+/// largest case needs about 5 GB.
 #[derive(Debug, clap::Args)]
 pub(super) struct BenchCommand {
     /// A case to be measured; may be given more than once [default: all]
@@ -101,9 +103,11 @@ impl BenchCommand {
         self.tell(machine.lines(), around)?;
         let rounds = format!("Rounds: {} of {seconds} s for each row, in turn; the middle one counts", terms.rounds);
         self.tell([rounds], around)?;
+        let cases: Vec<Case> = cases::all(&scale).into_iter().filter(|case| self.wants(case.name)).collect();
+        self.find_room(&cases)?;
         let mut measured: Vec<Measured> = Vec::new();
         let progress = if is_watched() { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
-        for case in cases::all(&scale).iter().filter(|case| self.wants(case.name)) {
+        for case in &cases {
             progress.set_message(case.name);
             progress.enable_steady_tick(Duration::from_millis(200));
             let rows = measure(case, terms, around).await?;
@@ -138,13 +142,25 @@ impl BenchCommand {
         }
         let misshapen: Vec<_> = judged.iter().filter(|judged| !judged.in_shape).collect();
         if self.quick && !misshapen.is_empty() {
-            for judged in misshapen {
-                let (what, found, wanted) = (&judged.what, judged.found, &judged.wanted);
-                around.output.message(format_args!("{what}: {found:.2}, and should be {wanted}"));
+            for Judged { what, wanted, by_processor_time, .. } in misshapen {
+                let found = by_processor_time.unwrap_or_default();
+                around.output.message(format_args!("{what}: {found:.2} by processor time, and should be {wanted}"));
             }
             bail!("a ratio is far from what it should be");
         }
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// Fails before anything is made if the largest case will not fit.
+    fn find_room(&self, cases: &[Case]) -> anyhow::Result<()> {
+        let needed = cases.iter().map(Case::bytes).max().unwrap_or_default();
+        match machine::free_space(&self.dir) {
+            Some(free) if free < needed => {
+                let [free, needed] = [free, needed].map(|bytes| bytes.div_ceil(1_000_000));
+                bail!("{}: {free} MB are free, and {needed} MB may be needed", self.dir.display())
+            }
+            _ => Ok(()),
+        }
     }
 
     fn wants(&self, case: &str) -> bool {

@@ -11,6 +11,7 @@ mod watch;
 
 mod airdrop;
 mod bad_input;
+mod bench;
 mod certificate;
 mod claims;
 mod commands;

@@ -29,13 +29,17 @@ pub(super) struct Row {
 pub(super) enum Work {
     Load(Load),
     /// `passpool import` of so many into a new database.
-    Import { passports: u64 },
+    Import {
+        passports: u64,
+    },
     /// `passpool export` of the stock.
     Export,
     /// A start of the server, up to the first link.
     Start,
     /// The size of the database, once: as it was made, or with so many handed out since.
-    Weigh { handed_out: u64 },
+    Weigh {
+        handed_out: u64,
+    },
 }
 
 /// Calls over HTTP.
@@ -51,7 +55,10 @@ pub(super) struct Load {
 pub(super) enum Pace {
     FlatOut,
     /// So much of what another row did in the same round.
-    ShareOf { row: String, share: f64 },
+    ShareOf {
+        row: String,
+        share: f64,
+    },
 }
 
 /// How much is done in a round.
@@ -65,6 +72,15 @@ pub(super) enum Extent {
     Calls(u64),
     /// The same, after all was given back.
     CallsOfFull(u64),
+}
+
+impl Case {
+    /// How many bytes its databases take on the disk at most, with what the commands write beside them.
+    pub(super) fn bytes(&self) -> u64 {
+        /// Handed out, with its history and its idempotency key, and a log that was not yet written back.
+        const PASSPORT: u64 = 400;
+        self.stocks.iter().map(|stock| stock.passports * PASSPORT).sum()
+    }
 }
 
 impl Row {

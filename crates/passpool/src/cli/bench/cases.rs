@@ -45,16 +45,16 @@ impl Scale {
     /// What tells whether the shape is right, on a machine that does other things too, and without optimization.
     pub(super) const QUICK: Self = Self {
         rounds: 3,
-        seconds: 0.3,
+        seconds: 0.25,
         connections: 32,
         ladder: &[1, 32, 128],
         small: 2_000,
-        usual: 20_000,
-        large: 60_000,
-        plenty: 60_000,
-        slice: 1_500,
+        usual: 10_000,
+        large: 40_000,
+        plenty: 30_000,
+        slice: 1_000,
         bulk: [50, 1_000, 4_000],
-        claims: 2_000,
+        claims: 1_000,
     };
 
     fn words(count: u64) -> String {
@@ -185,8 +185,7 @@ fn tags(scale: &Scale) -> Case {
             Row::flat_out("one hot tag", 0, Ask::One(Pick::Tag), scale.connections),
             Row::flat_out("1,000 tags in turn", 1, Ask::One(Pick::EachOf(TAGS)), scale.connections)
                 .against("one hot tag"),
-            Row::flat_out("a tag of its own on each", 2, Ask::One(Pick::Tag), scale.connections)
-                .against("one hot tag"),
+            Row::flat_out("a tag of its own on each", 2, Ask::One(Pick::Tag), scale.connections).against("one hot tag"),
         ],
     }
 }

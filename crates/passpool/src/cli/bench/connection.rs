@@ -154,7 +154,8 @@ mod tests {
     #[tokio::test]
     async fn an_answer_that_is_not_whole_is_none() {
         let check = async |parts, expected: &str| assert_eq!(received(parts).await, Err(expected.to_owned()));
-        check(&["HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nok"], "the server hung up in the middle of an answer").await;
+        check(&["HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nok"], "the server hung up in the middle of an answer")
+            .await;
         check(&["HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\nok"], "an answer is longer than it says").await;
         check(&["HTTP/1.1 200 OK\r\n\r\nok"], "an answer does not say how long it is").await;
         check(&["good day\r\n\r\n"], "an answer is no HTTP: invalid HTTP version").await;

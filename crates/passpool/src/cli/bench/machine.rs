@@ -1,14 +1,10 @@
 //! The machine: what the numbers are of.
 
-use std::{
-    io::Write as _,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{io::Write as _, path::Path, time::Duration};
 
 use passpool_store::sqlite;
 use serde::Serialize;
-use sysinfo::{CpuRefreshKind, Disks, MemoryRefreshKind, RefreshKind, System};
+use sysinfo::{CpuRefreshKind, Disk, Disks, MemoryRefreshKind, RefreshKind, System};
 
 use super::stopwatch::Stopwatch;
 
@@ -75,13 +71,22 @@ impl Machine {
     }
 }
 
-/// Of the disk that is mounted nearest.
+/// How many bytes may still be written there, if the system tells.
+pub(super) fn free_space(folder: &Path) -> Option<u64> {
+    on_disk(folder, Disk::available_space)
+}
+
 fn file_system(folder: &Path) -> String {
-    let folder = folder.canonicalize().unwrap_or_else(|_| PathBuf::from(folder));
-    let Ok(disks) = Disks::new_with_refreshed_list() else { return "unknown".into() };
+    let name = on_disk(folder, |disk| disk.file_system().to_string_lossy().into_owned());
+    name.unwrap_or_else(|| "unknown".into())
+}
+
+/// Of the disk that is mounted nearest.
+fn on_disk<T>(folder: &Path, tell: impl FnOnce(&Disk) -> T) -> Option<T> {
+    let folder = folder.canonicalize().ok()?;
+    let disks = Disks::new_with_refreshed_list().ok()?;
     let above = disks.iter().filter(|disk| folder.starts_with(disk.mount_point()));
-    let nearest = above.max_by_key(|disk| disk.mount_point().as_os_str().len());
-    nearest.map_or_else(|| "unknown".into(), |disk| disk.file_system().to_string_lossy().into_owned())
+    above.max_by_key(|disk| disk.mount_point().as_os_str().len()).map(tell)
 }
 
 /// Appends to a file as a log does.

@@ -62,12 +62,7 @@ fn by_connections(rows: &[Measured]) -> Panel {
         curve(name, rows.filter_map(|row| Some((row.connections? as f64, row.rate()?))))
     };
     let curves = [of("an answer from memory", true), of("reserveOne", false)];
-    Panel {
-        title: "Answers a second",
-        x: "connections",
-        y: "a second",
-        curves: curves.into_iter().flatten().collect(),
-    }
+    Panel { title: "Answers a second", x: "connections", y: "a second", curves: curves.into_iter().flatten().collect() }
 }
 
 /// How the rate depends on the size of the pool.
@@ -129,7 +124,13 @@ impl Panel {
             .y_label_area_size(70)
             .build_cartesian_2d((narrowest..widest).log_scale(), 0.0..highest * 1.1)?;
         let whole = |number: &f64| if *number < 10.0 { format!("{number:.1}") } else { format!("{number:.0}") };
-        chart.configure_mesh().x_desc(self.x).y_desc(self.y).x_label_formatter(&whole).y_label_formatter(&whole).draw()?;
+        chart
+            .configure_mesh()
+            .x_desc(self.x)
+            .y_desc(self.y)
+            .x_label_formatter(&whole)
+            .y_label_formatter(&whole)
+            .draw()?;
         for (number, curve) in self.curves.iter().enumerate() {
             let style = Palette99::pick(number).stroke_width(2);
             chart

@@ -9,9 +9,9 @@ use super::{
     case::{Case, Extent, Load, Pace, Row, Work},
     load::{self, Plan, Tally},
     measured::{Measured, Round, find},
+    script::Script,
     server,
     stand::Stand,
-    script::Script,
     stock::Tagging,
     stopwatch::Stopwatch,
     usage::Usage,
@@ -32,11 +32,7 @@ pub(super) struct Terms<'a> {
 }
 
 /// Sets a case up, measures it, and looks whether its answers were true.
-pub(super) async fn measure(
-    case: &Case,
-    terms: Terms<'_>,
-    around: &Surroundings<'_>,
-) -> anyhow::Result<Vec<Measured>> {
+pub(super) async fn measure(case: &Case, terms: Terms<'_>, around: &Surroundings<'_>) -> anyhow::Result<Vec<Measured>> {
     let mut stands = Vec::with_capacity(case.stocks.len());
     for stock in &case.stocks {
         stands.push(Stand::set_up(*stock, terms.folder, around).await?);
@@ -83,13 +79,17 @@ fn empty(case: &Case, row: &Row) -> Measured {
 /// How many calls each row may make in a round, by stocks, so that none runs dry.
 fn shares(case: &Case, stands: &[Stand], rounds: usize) -> Vec<u64> {
     let takers = |stock| case.rows.iter().filter(|row| row.stock == stock && row.takes()).count();
-    stands.iter().enumerate().map(|(stock, stand)| {
-        let passports = stand.available() / (takers(stock).max(1) * rounds) as u64;
-        match stand.claims.len() as u64 {
-            0 => passports,
-            claims => passports.min(claims / (takers(stock).max(1) * rounds) as u64 * CALLS_A_CLAIM),
-        }
-    }).collect()
+    stands
+        .iter()
+        .enumerate()
+        .map(|(stock, stand)| {
+            let passports = stand.available() / (takers(stock).max(1) * rounds) as u64;
+            match stand.claims.len() as u64 {
+                0 => passports,
+                claims => passports.min(claims / (takers(stock).max(1) * rounds) as u64 * CALLS_A_CLAIM),
+            }
+        })
+        .collect()
 }
 
 impl Work {

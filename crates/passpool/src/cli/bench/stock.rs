@@ -142,8 +142,7 @@ impl Maker {
 
     async fn fill(&self, stock: Stock) -> anyhow::Result<()> {
         let terms = ImportTerms { by: Actor::CommandLine, now: self.clock.now(), imported: false, skip_known: false };
-        let filling =
-            Filling { store: self.store.clone(), codes: Codes::None, terms, entropy: self.entropy.clone() };
+        let filling = Filling { store: self.store.clone(), codes: Codes::None, terms, entropy: self.entropy.clone() };
         let row = move |number| {
             let tags = Tags::parse_list(&stock.tagging.tags(number, stock.passports));
             let tags = tags.expect("the tags of a stock are well formed");

@@ -55,10 +55,9 @@ fn cells_of(row: &Measured, all: &[Measured]) -> Vec<String> {
         return vec![row.row.clone(), format!("{bytes:.1} bytes a passport")];
     }
     let rate = row.rate().map_or_else(none, grouped);
-    let (cores, client) = row.cores().map_or_else(
-        || (none(), none()),
-        |(server, client)| (format!("{server:.2}"), format!("{client:.2}")),
-    );
+    let (cores, client) = row
+        .cores()
+        .map_or_else(|| (none(), none()), |(server, client)| (format!("{server:.2}"), format!("{client:.2}")));
     let each = row.cpu_each().map_or_else(none, |cpu| format!("{:.1}", cpu.as_secs_f64() * 1e6));
     let memory = row.memory().map_or_else(none, |bytes| format!("{:.0}", bytes as f64 / 1e6));
     let compared = match (ratio(row, all), &row.against) {
@@ -144,6 +143,12 @@ mod tests {
         };
         let weighed = Measured { bytes_each: Some(88.84), rounds: Vec::new(), ..measured("size", 0, None) };
         let rows = [measured("memory", 200_000, None), measured("link", 100_000, Some("memory")), weighed];
-        insta::assert_snapshot!(case("one tag", &rows, &rows).join("\n"));
+        insta::assert_snapshot!(case("one tag", &rows, &rows).join("\n").trim(), @"
+        reserve: one tag
+                a second  p50 ms  p99 ms  p99.9 ms  longest  cores  us each  client  MB  ratio
+        memory   100,000    2.00    3.00      3.00     3.00   1.25     12.5    0.25  40
+        link      50,000    2.00    3.00      3.00     3.00   1.25     25.0    0.25  40  0.50 of memory
+        size    88.8 bytes a passport
+        ");
     }
 }

@@ -88,9 +88,7 @@ impl Mixed {
                 Some(request::visit_with("/v1/claims", self.visitor(), body))
             }
             Counts => Some(self.errands.counts.clone()),
-            Hold => {
-                Some(request::visit("/api/certificate/one2Many/v3?label=vip&format=link", self.visitor()))
-            }
+            Hold => Some(request::visit("/api/certificate/one2Many/v3?label=vip&format=link", self.visitor())),
         }
     }
 }
