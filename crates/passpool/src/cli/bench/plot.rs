@@ -120,6 +120,7 @@ impl Panel {
         let mut chart = ChartBuilder::on(area)
             .caption(self.title, ("sans-serif", 18))
             .margin(12)
+            .margin_right(32)
             .x_label_area_size(40)
             .y_label_area_size(70)
             .build_cartesian_2d((narrowest..widest).log_scale(), 0.0..highest * 1.1)?;
