@@ -3,8 +3,8 @@
 use std::{path::Path, sync::Arc};
 
 use passpool_core::{
-    Actor, ApiKey, Content, HandOutSeed, HandedOut, Kiosk, KioskName, Reserve, Right, Rule, Secret, Selector, Shortage,
-    Tag, Tags, UserName, WalletAddress, WholeSeconds,
+    Actor, ApiKey, Content, Granter, HandOutSeed, HandedOut, Kiosk, KioskName, Reserve, Right, Rule, Secret, Selector,
+    Shortage, Tag, Tags, UserName, WalletAddress, WholeSeconds,
 };
 use passpool_store::{DatabaseUrl, ImportTerms, Intent, NewKey, NewUser, ProfileOf, Store};
 
@@ -191,7 +191,9 @@ impl Maker {
         let key = ApiKey::from_random(&random(&*self.entropy));
         let rights = [Right::CertCreate, Right::CertRead].into_iter().collect();
         let (name, new_key) = (UserName::parse("bench")?, NewKey::of(&key, self.clock.now()));
-        self.store.add_user(NewUser { name, profile: ProfileOf::Own(rights), key: new_key }).await?;
+        self.store
+            .add_user(NewUser { name, profile: ProfileOf::Own(rights), key: new_key }, Granter::CommandLine)
+            .await?;
         Ok(key)
     }
 }
