@@ -1,5 +1,6 @@
 //! The command line: one file a command.
 
+mod bench;
 mod check;
 mod create;
 mod demo;
@@ -91,6 +92,9 @@ enum Command {
     Profile(profile::ProfileCommand),
     Check(check::CheckCommand),
     Openapi(openapi::OpenapiCommand),
+    Bench(bench::BenchCommand),
+    #[command(hide = true)]
+    BenchCeiling(bench::CeilingCommand),
 }
 
 impl Arguments {
@@ -149,6 +153,8 @@ impl Command {
             Self::Profile(command) => command.run(around).await,
             Self::Check(command) => command.run(around).await,
             Self::Openapi(command) => command.run(around),
+            Self::Bench(command) => command.run(around).await,
+            Self::BenchCeiling(command) => command.run(around).await,
         }
     }
 }

@@ -13,6 +13,7 @@ mod watch;
 mod accounts;
 mod airdrop;
 mod bad_input;
+mod bench;
 mod certificate;
 mod claims;
 mod commands;
