@@ -32,7 +32,7 @@ pub(crate) async fn events_are_read_by_what_they_are_about(shop: &Shop) {
     shop.stock(1, 3, "vip").await;
     let crm = Actor::User(UserName::parse("crm").unwrap());
     shop.reserve_as(Reserve { by: crm.clone(), now: at(10), ..shop.wish("vip", 2) }).await.unwrap();
-    shop.reset(passpool_store::ResetScope::Named(vec![id(1)]), at(20)).await.unwrap();
+    shop.reset(ResetScope::Named(vec![id(1)]), at(20)).await.unwrap();
     let everything = [
         "created 1 cli",
         "created 2 cli",
