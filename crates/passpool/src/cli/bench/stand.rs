@@ -102,7 +102,7 @@ impl Stand {
     /// How many bytes the database has, when all of it is in its one file.
     pub(super) async fn size(&mut self, around: &Surroundings<'_>) -> anyhow::Result<u64> {
         self.stop().await?;
-        let opened = self.place().open(Intent::Write, &*around.entropy)?;
+        let opened = self.place().open(Intent::Write, &*around.entropy, around.clock.clone()).await?;
         opened.store.close().await;
         let mut bytes = 0;
         for suffix in ["", "-wal"] {
@@ -129,7 +129,7 @@ impl Stand {
     /// So each case proves that its answers came after their commits: what was not committed goes with the process.
     pub(super) async fn tear_down(mut self, around: &Surroundings<'_>) -> anyhow::Result<()> {
         self.stop().await?;
-        let opened = self.place().open(Intent::Read, &*around.entropy)?;
+        let opened = self.place().open(Intent::Read, &*around.entropy, around.clock.clone()).await?;
         let counts = opened.store.counts(TagFilter::Named(Vec::new()), around.now()).await;
         opened.store.close().await;
         let available = counts?.all.of(StateName::Available);
