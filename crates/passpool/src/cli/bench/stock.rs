@@ -92,7 +92,7 @@ impl Stock {
 
     /// Makes a new database of it.
     pub(super) async fn make(self, database: &Path, around: &Surroundings<'_>) -> anyhow::Result<Stocked> {
-        let maker = Maker::open(database, around)?;
+        let maker = Maker::open(database, around).await?;
         let stocked = maker.make(self).await;
         maker.store.close().await;
         stocked
@@ -101,7 +101,7 @@ impl Stock {
 
 /// Hands out so many passports that have the tag of all, the oldest first.
 pub(super) async fn hand_out(database: &Path, count: u64, around: &Surroundings<'_>) -> anyhow::Result<()> {
-    let maker = Maker::open(database, around)?;
+    let maker = Maker::open(database, around).await?;
     let handed = maker.reserve(count).await;
     maker.store.close().await;
     handed.map(drop)
