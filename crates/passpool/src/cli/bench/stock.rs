@@ -115,7 +115,7 @@ struct Maker {
 }
 
 impl Maker {
-    fn open(database: &Path, around: &Surroundings<'_>) -> anyhow::Result<Self> {
+    async fn open(database: &Path, around: &Surroundings<'_>) -> anyhow::Result<Self> {
         let place = Place::new(DatabaseUrl::Sqlite(database.to_owned()), None);
         let (opened, secret) = place.open_with_secret(Intent::Write, &*around.entropy, around.clock.clone()).await?;
         Ok(Self { store: opened.store, secret, clock: around.clock.clone(), entropy: around.entropy.clone() })
