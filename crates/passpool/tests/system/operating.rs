@@ -354,7 +354,7 @@ fn looking_makes_no_database() {
         ["reset", "--tags", "vip", "--dry-run"],
     ] {
         let line: Vec<&str> = line.into_iter().filter(|word| !word.is_empty()).collect();
-        shop.refused(1, &line, &["there is no database at", "shop.db"]);
+        shop.refused(1, &line, &["there is no database at", &shop.url().replacen("sqlite:", "", 1)]);
         assert!(!shop.database().exists() && !shop.secret().exists(), "{line:?}");
     }
 }
@@ -363,7 +363,8 @@ fn looking_makes_no_database() {
 fn who_watches_sees_that_a_reservation_is_being_made_and_data_stays_data() {
     let shop = Shop::with(20_000, "vip");
     let program = env!("CARGO_BIN_EXE_passpool");
-    let line = format!("{program} reserve --tags vip --count 20000 --database sqlite:shop.db > links.txt");
+    let place = format!("--database '{}' --secret-file '{}'", shop.url(), shop.secret().display());
+    let line = format!("{program} reserve --tags vip --count 20000 {place} > links.txt");
     // `script` gives the command a terminal.
     let mut terminal = Command::new("script");
     let ended = Process::spawn(terminal.args(["-q", "-e", "-c", &line, "/dev/null"]).current_dir(shop.folder())).end();

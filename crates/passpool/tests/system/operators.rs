@@ -251,7 +251,7 @@ fn the_command_line_reserves_for_guests_and_forgets_them() {
         &["line 3"],
     );
     shop.done(&["erase", "--recipient", "A-1"]);
-    assert!(!shop.sql(".dump").contains("ada@brand.example"));
+    assert!(!shop.contents().1.contains("ada@brand.example"));
     shop.refused(1, &["erase", "--recipient", "A-1"], &["A-1"]);
     shop.check();
 }
@@ -298,7 +298,7 @@ fn what_operators_send_is_in_no_log_and_no_journal() {
     for sesame in ["sesame-in-a-path", "sesame-in-a-query", "sesame-in-a-body"] {
         assert!(!ended.stderr.contains(sesame), "the log holds {sesame}");
     }
-    let (dump, journal) = (shop.sql(".dump"), shop.sql("SELECT * FROM journal"));
+    let (dump, journal) = (shop.contents().1, shop.sql("SELECT * FROM journal"));
     let secrets = [&*key, user["key"].as_str().unwrap(), renewed["key"].as_str().unwrap(), "order-of-lovelace"];
     for secret in secrets.into_iter().chain(given.iter().map(|given| &*given.passphrase)) {
         assert!(!ended.stderr.contains(secret) && !dump.contains(secret), "{secret} is written down");

@@ -117,7 +117,11 @@ impl Shop {
         for name in named {
             assert!(ended.stderr.contains(name), "{arguments:?} names no {name}: {}", ended.stderr);
         }
-        assert!(self.contents() == before, "{arguments:?} was refused and changed something");
+        let after = self.contents();
+        let gone = before.1.lines().filter(|line| !after.1.contains(line));
+        let new = after.1.lines().filter(|line| !before.1.contains(line));
+        let different: Vec<&str> = gone.chain(new).collect();
+        assert!(after == before, "{arguments:?} was refused and changed something: {different:#?}");
     }
 
     pub(crate) fn create(&self, count: u32, tag: &str) {

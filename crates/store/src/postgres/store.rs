@@ -1,4 +1,5 @@
-//! The verbs as PostgreSQL carries them out. Moments are corrected here, once, to the database's clock.
+//! The verbs as PostgreSQL carries them out. What callers take for the present is corrected here, once, to the
+//! database's clock. A moment that they name, as the end of a hold or the beginning of a list, is meant as it is.
 
 use async_trait::async_trait;
 use passpool_core::{
@@ -146,7 +147,6 @@ impl Store for PostgresStore {
 
     async fn extend_reservation(&self, mut wish: Extend) -> Result<Touched, StoreError> {
         wish.of.now = self.offset.correct(wish.of.now);
-        wish.until = self.offset.correct(wish.until);
         let mut touched = Touched::default();
         let mut next = Some(0);
         while let Some(from) = next {
@@ -300,11 +300,10 @@ impl Store for PostgresStore {
 
     async fn passports(
         &self,
-        mut filter: PassportFilter,
+        filter: PassportFilter,
         mut page: PassportPage,
     ) -> Result<Page<ListedPassport>, StoreError> {
         page.now = self.offset.correct(page.now);
-        filter.changed_since = filter.changed_since.map(|since| self.offset.correct(since));
         Ok(list::page(&self.shelf, &filter, page).await?)
     }
 
@@ -322,8 +321,7 @@ impl Store for PostgresStore {
         self.grown(ledger.end(edited).await)
     }
 
-    async fn events(&self, mut filter: EventFilter, page: EventPage) -> Result<Page<JournalRow>, StoreError> {
-        filter.since = filter.since.map(|since| self.offset.correct(since));
+    async fn events(&self, filter: EventFilter, page: EventPage) -> Result<Page<JournalRow>, StoreError> {
         Ok(history::events(&self.shelf.connections, &filter, page).await?)
     }
 
@@ -431,8 +429,7 @@ impl Store for PostgresStore {
         ledger.end(added).await
     }
 
-    async fn renew_key(&self, mut wish: RenewKey, by: Granter) -> Result<(), StoreError> {
-        wish.old_until = wish.old_until.map(|until| self.offset.correct(until));
+    async fn renew_key(&self, wish: RenewKey, by: Granter) -> Result<(), StoreError> {
         let ledger = self.ledger().await?;
         let renewed = key::renew(&ledger, &wish, &by).await;
         ledger.end(renewed).await
