@@ -1,10 +1,12 @@
 //! The program as its users meet it: real processes, real HTTP, real files.
 //!
-//! Each module but the first five is a chapter of stories. They run the program that Cargo built beside them and know
+//! Each module but the first seven is a chapter of stories. They run the program that Cargo built beside them and know
 //! nothing of its inside, but for the few that damage the database's file by hand.
 
 mod browser;
 mod client;
+mod cluster;
+mod load;
 mod process;
 mod shop;
 mod watch;
@@ -44,6 +46,7 @@ mod peers;
 mod phone;
 mod racing;
 mod reset;
+mod restarted;
 mod secrets;
 mod serving;
 mod speed;

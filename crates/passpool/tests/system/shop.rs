@@ -19,14 +19,23 @@ use crate::{
 /// A base whose network wallets know by its host, so that links have two fields.
 pub(crate) const LINK_BASE: &str = "https://test.arianee.net";
 
+const SERVE: &[&str] = &["serve", "--listen", "127.0.0.1:0", "--link-base", LINK_BASE];
+
 pub(crate) struct Shop {
     folder: TempDir,
+    /// Where its database is, if that is not a file in the folder.
+    elsewhere: Option<String>,
 }
 
 impl Shop {
     /// An empty folder, without a database.
     pub(crate) fn empty() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
+        Self { folder: tempfile::tempdir().unwrap(), elsewhere: None }
+    }
+
+    /// An empty folder, for a database that is at this address.
+    pub(crate) fn at(url: String) -> Self {
+        Self { elsewhere: Some(url), ..Self::empty() }
     }
 
     /// A shop with so many passports that have one tag.
@@ -78,9 +87,18 @@ impl Shop {
 
     /// A command on this shop's database.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        self.command_at(&self.url(), arguments)
+    }
+
+    /// A command on a database at this address, with this shop's secret.
+    pub(crate) fn command_at(&self, url: &str, arguments: &[&str]) -> Command {
         let mut command = self.program();
-        command.args(arguments).arg("--database").arg(format!("sqlite:{}", self.database().display()));
+        command.args(arguments).args(["--database", url]);
         command
+    }
+
+    fn url(&self) -> String {
+        self.elsewhere.clone().unwrap_or_else(|| format!("sqlite:{}", self.database().display()))
     }
 
     /// Runs a command to its end, however that is.
@@ -173,7 +191,12 @@ impl Shop {
     }
 
     pub(crate) fn serve_with(&self, arguments: &[&str]) -> Server {
-        Server::start(&mut self.command(&["serve", "--listen", "127.0.0.1:0", "--link-base", LINK_BASE]), arguments)
+        Server::start(&mut self.command(SERVE), arguments)
+    }
+
+    /// A server that reaches the same database by another address.
+    pub(crate) fn serve_at(&self, url: &str) -> Server {
+        Server::start(&mut self.command_at(url, SERVE), &[])
     }
 }
 
@@ -212,6 +235,11 @@ impl Server {
 
     pub(crate) fn log(&self) -> String {
         self.process.log()
+    }
+
+    /// Sends its process a signal.
+    pub(crate) fn signal(&self, name: &str) {
+        self.process.signal(name);
     }
 
     /// Asks it to end, and gives what it left behind.
