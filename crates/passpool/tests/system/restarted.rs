@@ -36,3 +36,26 @@ fn postgres_is_restarted_under_load_and_service_goes_on_without_a_restart_of_our
     assert!(told.not_now > 0, "nobody was told to wait: {} links", told.given.len());
     told.prove(&shop, total.into(), 0);
 }
+
+#[test]
+fn a_standby_takes_over_from_a_primary_that_was_killed_and_the_servers_go_on_by_themselves() {
+    for _ in 0..rounds(5, 1) {
+        let mut primary = Cluster::start();
+        let mut shop = primary.shop("shop");
+        let total = rounds(TOTAL, TOTAL / 6);
+        shop.create(total, "vip");
+        let key = shop.key("crm", "certCreate");
+        let standby = primary.synchronous_standby();
+        let hosts = format!("127.0.0.1:{},127.0.0.1:{}", primary.port(), standby.port());
+        let url = format!("postgres://passpool@{hosts}/shop?target_session_attrs=read-write");
+        let servers: Vec<Server> = (0..3).map(|_| shop.serve_at(&url)).collect();
+        let load = Load::start(&servers.iter().collect::<Vec<_>>(), &key, 4);
+        load.goes_on(&[0, 1, 2], rounds(500, 100));
+        primary.crash();
+        standby.promote();
+        load.goes_on(&[0, 1, 2], rounds(500, 100));
+        let told = load.end();
+        shop.moved_to(standby.url("shop"));
+        told.prove(&shop, total.into(), 0);
+    }
+}

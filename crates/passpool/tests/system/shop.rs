@@ -38,6 +38,11 @@ impl Shop {
         Self { elsewhere: Some(url), ..Self::empty() }
     }
 
+    /// From now on its database is at another address.
+    pub(crate) fn moved_to(&mut self, url: String) {
+        self.elsewhere = Some(url);
+    }
+
     /// A shop with so many passports that have one tag.
     pub(crate) fn with(count: u32, tag: &str) -> Self {
         let shop = Self::empty();
