@@ -151,6 +151,16 @@ impl Cluster {
         ended.stdout.trim_end().to_owned()
     }
 
+    /// Keeps everybody from writing to a table, who then wait with all that they hold.
+    pub(crate) fn shut(&self, database: &str, table: &str) -> Gate {
+        let mut psql = Command::new(bin().join("psql"));
+        psql.args(["-XAtq", "-U", "passpool", "-d", database, "-h"]).arg(self.folder.path());
+        let mut session = Process::spawn(psql.args(["-p", &self.port.to_string()]));
+        session.write(&format!("BEGIN; LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE;\nSELECT 'shut';\n"));
+        session.said(|line| (line == "shut").then_some(()));
+        Gate(session)
+    }
+
     /// Ends it as `pg_ctl stop` does.
     pub(crate) fn stop(&mut self, mode: Mode) {
         let mut postmaster = self.postmaster.take().expect("it runs");
@@ -191,6 +201,16 @@ impl Drop for Cluster {
         if let Some(postmaster) = self.postmaster.take() {
             postmaster.end_by("QUIT");
         }
+    }
+}
+
+/// A table that nobody writes to, until it is opened or dropped.
+pub(crate) struct Gate(Process);
+
+impl Gate {
+    pub(crate) fn open(mut self) {
+        self.0.write("ROLLBACK;\n");
+        assert_eq!(self.0.end().code, Some(0));
     }
 }
 
@@ -235,6 +255,9 @@ pub(crate) fn done(command: &mut Command) -> Ended {
 fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
+
+/// That a session waits for a lock.
+pub(crate) const WAITS: &str = "wait_event_type = 'Lock'";
 
 /// How many sessions of a server's satisfy a condition on `pg_stat_activity`.
 pub(crate) fn sessions(cluster: &Cluster, server: &str, condition: &str) -> u32 {

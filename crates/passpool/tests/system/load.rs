@@ -9,11 +9,12 @@ use std::{
     time::Duration,
 };
 
+use serde_json::json;
 use ureq::http::Method;
 
 use crate::{
     client::{Answer, Client, Given, RESERVE},
-    cluster::SOON,
+    cluster::{Cluster, Gate, SOON, WAITS, sessions},
     shop::{Server, Shop, assert_each_once},
     watch::within,
 };
@@ -89,6 +90,65 @@ impl Load {
             all.replayed += told.replayed;
         }
         all
+    }
+}
+
+/// Three servers that PostgreSQL can tell apart, each with sessions of its own settings.
+pub(crate) fn three(shop: &Shop, cluster: &Cluster, settings: [&str; 3]) -> Vec<Server> {
+    let url = cluster.url("shop");
+    let serve = |(name, settings)| shop.serve_at(&format!("{url}?application_name={name}&options={settings}"));
+    ["first", "second", "third"].into_iter().zip(settings).map(serve).collect()
+}
+
+/// A call for many at once.
+#[derive(Clone, Copy)]
+pub(crate) struct Bulk {
+    pub(crate) count: usize,
+    /// Its idempotency key.
+    pub(crate) repeat: &'static str,
+}
+
+impl Bulk {
+    pub(crate) fn reserve(self, client: &Client) -> Answer {
+        self.try_reserve(client).unwrap()
+    }
+
+    fn try_reserve(self, client: &Client) -> Result<Answer, ureq::Error> {
+        let client = client.again().with("idempotency-key", self.repeat.as_bytes());
+        let body = json!({"tags": ["vip"], "count": self.count}).to_string();
+        client.try_post("/v1/reservations", "application/json", &body)
+    }
+
+    /// What was given to it, which has to be all of it.
+    pub(crate) fn given(self, answer: &Answer) -> Vec<Given> {
+        assert_eq!(answer.status, 201, "{}", answer.body);
+        let answer = answer.json();
+        let links = answer["links"].as_array().unwrap();
+        assert_eq!(links.len(), self.count);
+        links.iter().map(|link| Given::in_link(link["link"].as_str().unwrap())).collect()
+    }
+}
+
+/// A bulk that has taken everything, and was halted before its commit.
+pub(crate) struct Halted {
+    gate: Gate,
+    call: JoinHandle<Result<Answer, ureq::Error>>,
+}
+
+impl Halted {
+    pub(crate) fn at(cluster: &Cluster, name: &str, server: &Server, key: &str, bulk: Bulk) -> Self {
+        // It comes here with all the passports in its hands.
+        let gate = cluster.shut("shop", "reservation");
+        let client = server.client(key);
+        let call = thread::spawn(move || bulk.try_reserve(&client));
+        within(SOON, "a bulk that waits", || (sessions(cluster, name, WAITS) > 0).then_some(()));
+        Self { gate, call }
+    }
+
+    /// Lets it go on, and gives what the caller was answered.
+    pub(crate) fn let_go(self) -> Result<Answer, ureq::Error> {
+        self.gate.open();
+        self.call.join().unwrap()
     }
 }
 

@@ -27,6 +27,7 @@ mod gateway;
 mod holds;
 mod idempotency;
 mod import;
+mod killed;
 mod kiosks;
 mod limits;
 mod links;
