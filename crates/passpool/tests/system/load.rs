@@ -136,9 +136,21 @@ pub(crate) struct Halted {
 }
 
 impl Halted {
+    /// It comes to the reservations with all the passports in its hands.
     pub(crate) fn at(cluster: &Cluster, name: &str, server: &Server, key: &str, bulk: Bulk) -> Self {
-        // It comes here with all the passports in its hands.
-        let gate = cluster.shut("shop", "reservation");
+        Self::behind("reservation", cluster, name, server, key, bulk)
+    }
+
+    /// Halted where it writes to this table.
+    pub(crate) fn behind(
+        table: &str,
+        cluster: &Cluster,
+        name: &str,
+        server: &Server,
+        key: &str,
+        bulk: Bulk,
+    ) -> Self {
+        let gate = cluster.shut("shop", table);
         let client = server.client(key);
         let call = thread::spawn(move || bulk.try_reserve(&client));
         within(SOON, "a bulk that waits", || (sessions(cluster, name, WAITS) > 0).then_some(()));
@@ -147,8 +159,13 @@ impl Halted {
 
     /// Lets it go on, and gives what the caller was answered.
     pub(crate) fn let_go(self) -> Result<Answer, ureq::Error> {
+        self.open().join().unwrap()
+    }
+
+    /// Lets it go on, and gives the call.
+    pub(crate) fn open(self) -> JoinHandle<Result<Answer, ureq::Error>> {
         self.gate.open();
-        self.call.join().unwrap()
+        self.call
     }
 }
 

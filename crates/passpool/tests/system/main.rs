@@ -22,6 +22,7 @@ mod cut;
 mod damage;
 mod deferred;
 mod demo;
+mod frozen;
 mod full_disk;
 mod gateway;
 mod holds;

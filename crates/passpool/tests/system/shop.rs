@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use crate::{
     client::{Client, Given},
     process::{Ended, PATIENCE, Process},
+    watch::within,
 };
 
 /// A base whose network wallets know by its host, so that links have two fields.
@@ -242,9 +243,18 @@ impl Server {
         self.process.log()
     }
 
-    /// Sends its process a signal.
-    pub(crate) fn signal(&self, name: &str) {
-        self.process.signal(name);
+    /// Stops it where it is. It does nothing until it is thawed.
+    pub(crate) fn freeze(&self) {
+        self.process.signal("STOP");
+        // Its threads stop one by one, and may go on for a moment.
+        let tasks = || fs::read_dir(format!("/proc/{}/task", self.id())).unwrap();
+        let status = |task: std::io::Result<fs::DirEntry>| fs::read_to_string(task.unwrap().path().join("stat")).unwrap();
+        let is_stopped = |status: String| status.rsplit(") ").next().is_some_and(|state| state.starts_with('T'));
+        within(PATIENCE, "the stop", || tasks().map(status).all(is_stopped).then_some(()));
+    }
+
+    pub(crate) fn thaw(&self) {
+        self.process.signal("CONT");
     }
 
     /// Asks it to end, and gives what it left behind.

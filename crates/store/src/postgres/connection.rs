@@ -26,8 +26,9 @@ const CONNECTIONS: usize = 16;
 const WAIT_AT_MOST: Duration = Duration::from_secs(10);
 
 /// What a transaction bears unless the URL's `options` say otherwise: nobody waits longer than 5 s for another's lock, and
-/// a server that is frozen in the middle of one loses it after 15 s.
-const PATIENCE: [(&str, &str); 2] = [("lock_timeout", "5s"), ("idle_in_transaction_session_timeout", "15s")];
+/// a server that is frozen in the middle of one loses it after 15 s, whether it has something to say or to read.
+const PATIENCE: [(&str, &str); 3] =
+    [("lock_timeout", "5s"), ("idle_in_transaction_session_timeout", "15s"), ("tcp_user_timeout", "15s")];
 
 /// The connections of one server.
 #[derive(Clone)]
