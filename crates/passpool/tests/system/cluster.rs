@@ -218,7 +218,8 @@ impl Gate {
 fn bin() -> PathBuf {
     let version = |path: &PathBuf| path.file_name().and_then(|name| name.to_str()?.parse::<u32>().ok());
     let installed = fs::read_dir("/usr/lib/postgresql").expect("PostgreSQL is installed");
-    let newest = installed.map(|entry| entry.unwrap().path()).filter(|path| version(path).is_some()).max_by_key(version);
+    let newest =
+        installed.map(|entry| entry.unwrap().path()).filter(|path| version(path).is_some()).max_by_key(version);
     newest.expect("a version of PostgreSQL is installed").join("bin")
 }
 
@@ -261,8 +262,7 @@ pub(crate) const WAITS: &str = "wait_event_type = 'Lock'";
 
 /// How many sessions of a server's satisfy a condition on `pg_stat_activity`.
 pub(crate) fn sessions(cluster: &Cluster, server: &str, condition: &str) -> u32 {
-    let sql =
-        format!("SELECT count(*) FROM pg_stat_activity WHERE application_name = '{server}' AND ({condition})");
+    let sql = format!("SELECT count(*) FROM pg_stat_activity WHERE application_name = '{server}' AND ({condition})");
     cluster.sql("postgres", &sql).parse().unwrap()
 }
 

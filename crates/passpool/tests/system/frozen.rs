@@ -75,5 +75,5 @@ fn a_server_frozen_before_the_commit_of_a_bulk_has_nothing_of_it() {
 
 #[test]
 fn a_server_frozen_before_it_reads_what_it_was_given_has_nothing_of_it() {
-    frozen_in_a_bulk(rounds(100_000, 12_000), "pool", "wait_event = 'ClientWrite'");
+    frozen_in_a_bulk(rounds(100_000, 25_000), "pool", "wait_event = 'ClientWrite'");
 }

@@ -41,7 +41,8 @@ fn a_server_that_is_killed_while_it_holds_passports_leaves_them_to_the_others() 
     let bulk = Bulk { count: 3_000, repeat: "bulk" };
     let held = Halted::at(&cluster, "first", &servers[0], &key, bulk);
     // What it holds is passed over.
-    let mut given: Vec<Given> = (0..50).map(|_| servers[1].client(&key).reserve("tags=vip&format=link").given()).collect();
+    let mut given: Vec<Given> =
+        (0..50).map(|_| servers[1].client(&key).reserve("tags=vip&format=link").given()).collect();
     let meanwhile = bulk.reserve(&servers[1].client(&key));
     assert_eq!((meanwhile.status, meanwhile.header("retry-after")), (409, Some("1")), "{}", meanwhile.body);
     servers.remove(0).kill();

@@ -142,14 +142,7 @@ impl Halted {
     }
 
     /// Halted where it writes to this table.
-    pub(crate) fn behind(
-        table: &str,
-        cluster: &Cluster,
-        name: &str,
-        server: &Server,
-        key: &str,
-        bulk: Bulk,
-    ) -> Self {
+    pub(crate) fn behind(table: &str, cluster: &Cluster, name: &str, server: &Server, key: &str, bulk: Bulk) -> Self {
         let gate = cluster.shut("shop", table);
         let client = server.client(key);
         let call = thread::spawn(move || bulk.try_reserve(&client));
@@ -231,7 +224,9 @@ impl Caller {
     fn judge(&self, answer: &Answer, has_key: bool) -> Call {
         assert_eq!(answer.header("retry-after"), Some("1"), "caller {}: {answer:?}", self.number);
         match (answer.status, answer.json()["message"].as_str()) {
-            (503, Some("The database cannot be reached" | "The database is locked by another program")) => Call::NotDone,
+            (503, Some("The database cannot be reached" | "The database is locked by another program")) => {
+                Call::NotDone
+            }
             (503, Some(told)) if told.starts_with("The database did not say whether this was done") => Call::Unknown,
             // An earlier call with this key is still being worked on.
             (409, _) if has_key => Call::Unknown,

@@ -1,11 +1,12 @@
 //! The program as its users meet it: real processes, real HTTP, real files.
 //!
-//! Each module but the first seven is a chapter of stories. They run the program that Cargo built beside them and know
+//! Each module but the first eight is a chapter of stories. They run the program that Cargo built beside them and know
 //! nothing of its inside, but for the few that damage the database's file by hand.
 
 mod browser;
 mod client;
 mod cluster;
+mod cutter;
 mod load;
 mod process;
 mod shop;
@@ -53,3 +54,4 @@ mod secrets;
 mod serving;
 mod speed;
 mod wire;
+mod wire_cut;

@@ -248,7 +248,8 @@ impl Server {
         self.process.signal("STOP");
         // Its threads stop one by one, and may go on for a moment.
         let tasks = || fs::read_dir(format!("/proc/{}/task", self.id())).unwrap();
-        let status = |task: std::io::Result<fs::DirEntry>| fs::read_to_string(task.unwrap().path().join("stat")).unwrap();
+        let status =
+            |task: std::io::Result<fs::DirEntry>| fs::read_to_string(task.unwrap().path().join("stat")).unwrap();
         let is_stopped = |status: String| status.rsplit(") ").next().is_some_and(|state| state.starts_with('T'));
         within(PATIENCE, "the stop", || tasks().map(status).all(is_stopped).then_some(()));
     }
