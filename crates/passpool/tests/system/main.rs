@@ -53,5 +53,6 @@ mod restarted;
 mod secrets;
 mod serving;
 mod speed;
+mod together;
 mod wire;
 mod wire_cut;
