@@ -1,12 +1,13 @@
 //! Callers: whose key it is, remembered for a few seconds.
 //!
-//! Looking a key up costs a visit to the database. A key that was removed elsewhere is dead here at most 5 s later.
+//! Looking a key up costs a visit to the database. A key that was removed here is dead at once, and one that was removed
+//! elsewhere at most 5 s later.
 
 use std::{
     collections::HashMap,
     sync::{
         Mutex, PoisonError, RwLock,
-        atomic::{AtomicBool, AtomicI64, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
     },
 };
 
@@ -26,6 +27,8 @@ const USE_MICROS: i64 = 60_000_000;
 #[derive(Default)]
 pub(crate) struct Callers {
     known: RwLock<HashMap<[u8; 32], Known>>,
+    /// How often all were forgotten.
+    forgotten: AtomicU64,
     /// Uses that nobody has written down yet.
     uses: Mutex<Vec<KeyUse>>,
 }
@@ -50,8 +53,13 @@ impl Callers {
             self.note_use(&key, now);
             return Ok(Some(caller));
         }
+        let forgotten = self.forgotten.load(Ordering::Acquire);
         let found = store.caller(key, now).await?;
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        if self.forgotten.load(Ordering::Acquire) != forgotten {
+            // What was found may be from before the change.
+            return Ok(found);
+        }
         match &found {
             None => {
                 known.remove(key.as_bytes());
@@ -70,6 +78,14 @@ impl Callers {
         drop(known);
         self.note_use(&key, now);
         Ok(found)
+    }
+
+    /// Looks everybody up anew. To be called when keys or rights may have changed, before anybody is told: what was taken
+    /// away is gone at once.
+    pub(crate) fn forget(&self) {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        self.forgotten.fetch_add(1, Ordering::Release);
+        known.clear();
     }
 
     /// The uses that were noted since this was asked last.

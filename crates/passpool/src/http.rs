@@ -23,12 +23,12 @@ use axum::{
     middleware::{Next, from_fn, from_fn_with_state, map_response},
     response::{IntoResponse, Response},
 };
+use passpool_store::{Fault, StoreError};
 use tower::ServiceBuilder;
 use tower_http::{
     catch_panic::CatchPanicLayer,
     limit::RequestBodyLimitLayer,
     request_id::{PropagateRequestIdLayer, RequestId, SetRequestIdLayer},
-    timeout::TimeoutLayer,
     trace::TraceLayer,
 };
 
@@ -59,7 +59,7 @@ fn router_with(app: App, more_keyed: Router<App>) -> Router {
         .layer(PropagateRequestIdLayer::x_request_id())
         .layer(from_fn(tell_too_large))
         .layer(CatchPanicLayer::new())
-        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, ANSWER_WITHIN))
+        .layer(from_fn(answer_in_time))
         .layer(RequestBodyLimitLayer::new(BODY_AT_MOST));
     // What strangers may ask for. All else needs a key, or is health, and has no limit.
     let limit = from_fn_with_state(app.clone(), limit::by_address);
@@ -87,6 +87,16 @@ async fn wrong_method(uri: Uri) -> Response {
     if nmp::speaks(uri.path()) { nmp::wrong_method() } else { Problem::WrongMethod.into_response() }
 }
 
+/// Whoever is not answered in time is told that nobody knows what was done: the work may have been cut off in its commit.
+async fn answer_in_time(request: Request, next: Next) -> Response {
+    let is_nmp = nmp::speaks(request.uri().path());
+    match tokio::time::timeout(ANSWER_WITHIN, next.run(request)).await {
+        Ok(answer) => answer,
+        Err(_) if is_nmp => nmp::outcome_unknown(),
+        Err(_) => Problem::from(StoreError::from(Fault::OutcomeUnknown)).into_response(),
+    }
+}
+
 /// Tells of a body that is too large as the path tells of everything. Whoever found that out has plain words alone.
 async fn tell_too_large(request: Request, next: Next) -> Response {
     let is_nmp = nmp::speaks(request.uri().path());
@@ -102,4 +112,29 @@ fn span(request: &Request) -> tracing::Span {
     let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
     let id = request.extensions().get::<RequestId>().and_then(|id| id.header_value().to_str().ok()).unwrap_or_default();
     tracing::info_span!("request", method = %request.method(), route, id)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{body::Body, http::header, routing::any};
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_is_not_answered_in_time_is_told_that_nobody_knows() {
+        let never = any(async || std::future::pending::<()>().await);
+        let router = Router::new().fallback_service(never).layer(from_fn(answer_in_time));
+        for (path, kind) in [
+            ("/dispenser/distribution/reserveOne", "application/json; charset=utf-8"),
+            ("/v1/reservations", "application/problem+json"),
+        ] {
+            let answer = router.clone().oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap();
+            assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE, "{path}");
+            assert_eq!(
+                [header::CONTENT_TYPE, header::RETRY_AFTER].map(|name| answer.headers()[name].to_str().unwrap()),
+                [kind, "1"]
+            );
+        }
+    }
 }

@@ -20,6 +20,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use passpool_core::{Caller, Right};
+use passpool_store::Fault;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::{
     router::{OpenApiRouter, UtoipaMethodRouter},
@@ -82,6 +83,10 @@ pub(super) fn wrong_method() -> Response {
 
 pub(super) fn too_large() -> Response {
     NmpError::TooLarge.into_response()
+}
+
+pub(super) fn outcome_unknown() -> Response {
+    NmpError::Store(Fault::OutcomeUnknown.into()).into_response()
 }
 
 pub(super) fn too_many_requests(seconds: u64) -> Response {

@@ -1,10 +1,13 @@
 //! The program as its users meet it: real processes, real HTTP, real files.
 //!
-//! Each module but the first six is a chapter of stories. They run the program that Cargo built beside them and know
+//! Each module but the first nine is a chapter of stories. They run the program that Cargo built beside them and know
 //! nothing of its inside, but for the few that damage the database's file by hand.
 
 mod browser;
 mod client;
+mod cluster;
+mod cutter;
+mod load;
 mod process;
 mod schema;
 mod shop;
@@ -22,11 +25,13 @@ mod cut;
 mod damage;
 mod deferred;
 mod demo;
+mod frozen;
 mod full_disk;
 mod gateway;
 mod holds;
 mod idempotency;
 mod import;
+mod killed;
 mod kiosks;
 mod limits;
 mod links;
@@ -46,7 +51,10 @@ mod peers;
 mod phone;
 mod racing;
 mod reset;
+mod restarted;
 mod secrets;
 mod serving;
 mod speed;
+mod together;
 mod wire;
+mod wire_cut;

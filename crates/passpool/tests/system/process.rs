@@ -100,6 +100,14 @@ impl Process {
         self.child.wait().expect("it ends");
     }
 
+    /// Sends it a signal that ends it and all that it has started, and waits for that. Never fails.
+    pub(crate) fn end_by(self, signal: &str) {
+        let sent = Command::new("sh").args(["-c", &format!("kill -{signal} {} 2>/dev/null", self.id())]).status();
+        _ = sent.is_ok_and(|sent| sent.success())
+            && self.stdout.ends_within(PATIENCE)
+            && self.stderr.ends_within(PATIENCE);
+    }
+
     /// Closes its stdin and waits for its end.
     pub(crate) fn end(mut self) -> Ended {
         self.end_within(PATIENCE)

@@ -15,21 +15,36 @@ use crate::{
     client::{Client, Given},
     process::{Ended, PATIENCE, Process},
     schema::Schema,
+    watch::within,
 };
 
 /// A base whose network wallets know by its host, so that links have two fields.
 pub(crate) const LINK_BASE: &str = "https://test.arianee.net";
 
+const SERVE: &[&str] = &["serve", "--listen", "127.0.0.1:0", "--link-base", LINK_BASE];
+
 pub(crate) struct Shop {
     folder: TempDir,
-    /// Where its database is, if that is not a file in the folder.
+    /// A schema of its own, if the stories are told on PostgreSQL.
     schema: Option<Schema>,
+    /// Where the story says that it is.
+    elsewhere: Option<String>,
 }
 
 impl Shop {
     /// An empty folder, without a database.
     pub(crate) fn empty() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), schema: Schema::if_asked_for() }
+        Self { folder: tempfile::tempdir().unwrap(), schema: Schema::if_asked_for(), elsewhere: None }
+    }
+
+    /// An empty folder, for a database that is at this address.
+    pub(crate) fn at(url: String) -> Self {
+        Self { elsewhere: Some(url), ..Self::empty() }
+    }
+
+    /// From now on its database is at another address.
+    pub(crate) fn moved_to(&mut self, url: String) {
+        self.elsewhere = Some(url);
     }
 
     /// A shop with so many passports that have one tag.
@@ -58,9 +73,10 @@ impl Shop {
     }
 
     pub(crate) fn url(&self) -> String {
-        match &self.schema {
-            None => format!("sqlite:{}", self.database().display()),
-            Some(schema) => schema.url(),
+        match (&self.elsewhere, &self.schema) {
+            (Some(url), _) => url.clone(),
+            (None, Some(schema)) => schema.url(),
+            (None, None) => format!("sqlite:{}", self.database().display()),
         }
     }
 
@@ -88,9 +104,14 @@ impl Shop {
 
     /// A command on this shop's database.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        self.command_at(&self.url(), arguments)
+    }
+
+    /// A command on a database at this address, with this shop's secret.
+    pub(crate) fn command_at(&self, url: &str, arguments: &[&str]) -> Command {
         let mut command = self.program();
-        command.args(arguments).arg("--database").arg(self.url());
-        if self.schema.is_some() {
+        command.args(arguments).args(["--database", url]);
+        if self.schema.is_some() && self.elsewhere.is_none() {
             command.arg("--secret-file").arg(self.secret());
         }
         command
@@ -198,7 +219,12 @@ impl Shop {
     }
 
     pub(crate) fn serve_with(&self, arguments: &[&str]) -> Server {
-        Server::start(&mut self.command(&["serve", "--listen", "127.0.0.1:0", "--link-base", LINK_BASE]), arguments)
+        Server::start(&mut self.command(SERVE), arguments)
+    }
+
+    /// A server that reaches the same database by another address.
+    pub(crate) fn serve_at(&self, url: &str) -> Server {
+        Server::start(&mut self.command_at(url, SERVE), &[])
     }
 }
 
@@ -237,6 +263,21 @@ impl Server {
 
     pub(crate) fn log(&self) -> String {
         self.process.log()
+    }
+
+    /// Stops it where it is. It does nothing until it is thawed.
+    pub(crate) fn freeze(&self) {
+        self.process.signal("STOP");
+        // Its threads stop one by one, and may go on for a moment.
+        let tasks = || fs::read_dir(format!("/proc/{}/task", self.id())).unwrap();
+        let status =
+            |task: std::io::Result<fs::DirEntry>| fs::read_to_string(task.unwrap().path().join("stat")).unwrap();
+        let is_stopped = |status: String| status.rsplit(") ").next().is_some_and(|state| state.starts_with('T'));
+        within(PATIENCE, "the stop", || tasks().map(status).all(is_stopped).then_some(()));
+    }
+
+    pub(crate) fn thaw(&self) {
+        self.process.signal("CONT");
     }
 
     /// Asks it to end, and gives what it left behind.

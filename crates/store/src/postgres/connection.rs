@@ -2,7 +2,11 @@
 
 use std::{
     error::Error as _,
-    sync::atomic::{AtomicBool, Ordering},
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -21,15 +25,26 @@ const CONNECTIONS: usize = 16;
 /// How long a caller waits for one of them, and for a new one.
 const WAIT_AT_MOST: Duration = Duration::from_secs(10);
 
+/// What a transaction bears unless the URL's `options` say otherwise: nobody waits longer than 5 s for another's lock, and
+/// a server that is frozen in the middle of one loses it after 15 s, whether it has something to say or to read.
+const PATIENCE: [(&str, &str); 3] =
+    [("lock_timeout", "5s"), ("idle_in_transaction_session_timeout", "15s"), ("tcp_user_timeout", "15s")];
+
 /// The connections of one server.
-#[derive(Clone, Debug)]
-pub(super) struct Connections(Pool);
+#[derive(Clone)]
+pub(super) struct Connections {
+    pool: Pool,
+    /// What every transaction begins with that changes something.
+    begin: Arc<str>,
+}
 
 /// One connection, outside of a transaction or inside of one.
 pub(super) struct Session {
     /// There until it is dropped.
     client: Option<Object>,
     is_broken: AtomicBool,
+    /// True if what is done on it is done when it is committed, and not statement by statement.
+    is_in_transaction: AtomicBool,
 }
 
 impl Connections {
@@ -40,12 +55,21 @@ impl Connections {
         let manager = Manager::from_config(url.config.clone(), tls::connector(url)?, config);
         let timeouts = Timeouts { wait: Some(WAIT_AT_MOST), create: Some(WAIT_AT_MOST), recycle: Some(WAIT_AT_MOST) };
         let pool = Pool::builder(manager).max_size(CONNECTIONS).runtime(Runtime::Tokio1).timeouts(timeouts);
-        pool.build().map(Self).map_err(|error| Fault::Database(error.to_string()))
+        let pool = pool.build().map_err(|error| Fault::Database(error.to_string()))?;
+        Ok(Self { pool, begin: begin(url).into() })
+    }
+
+    pub(super) fn begin(&self) -> &str {
+        &self.begin
     }
 
     pub(super) async fn session(&self) -> Result<Session, Fault> {
-        match self.0.get().await {
-            Ok(client) => Ok(Session { client: Some(client), is_broken: AtomicBool::new(false) }),
+        match self.pool.get().await {
+            Ok(client) => Ok(Session {
+                client: Some(client),
+                is_broken: AtomicBool::new(false),
+                is_in_transaction: AtomicBool::new(false),
+            }),
             Err(PoolError::Backend(error)) => Err(error.into()),
             Err(PoolError::Closed) => Err(Fault::Closed),
             Err(PoolError::Timeout(_)) => Err(Fault::Unreachable("no connection within 10 s".into())),
@@ -54,8 +78,16 @@ impl Connections {
     }
 
     pub(super) fn close(&self) {
-        self.0.close();
+        self.pool.close();
     }
+}
+
+fn begin(url: &PostgresUrl) -> String {
+    let mut begin = "BEGIN ISOLATION LEVEL READ COMMITTED".to_owned();
+    for (setting, value) in PATIENCE.into_iter().filter(|(setting, _)| !url.sets(setting)) {
+        begin.push_str(&format!("; SET LOCAL {setting} = '{value}'"));
+    }
+    begin
 }
 
 impl Session {
@@ -71,9 +103,16 @@ impl Session {
         self.judge(self.client().query_typed_one(sql, parameters).await)
     }
 
-    /// Answers how many rows were changed.
+    /// Answers how many rows were changed. Outside of a transaction the statement is its own commit.
     pub(super) async fn execute(&self, sql: &str, parameters: Parameters<'_>) -> Result<u64, Fault> {
-        self.judge(self.client().execute_typed(sql, parameters).await)
+        let done = self.judge(self.client().execute_typed(sql, parameters).await);
+        if self.is_in_transaction.load(Ordering::Relaxed) { done } else { done.map_err(unheard) }
+    }
+
+    /// Begins a transaction, which ends with the session at the latest.
+    pub(super) async fn begin(&self, begin: &str) -> Result<(), Fault> {
+        self.is_in_transaction.store(true, Ordering::Relaxed);
+        self.run(begin).await
     }
 
     /// Runs statements that have no parameters and whose rows nobody wants.
@@ -83,8 +122,7 @@ impl Session {
 
     /// Commits what was begun. Whoever hears nothing of a commit does not know whether it was done.
     pub(super) async fn commit(&self) -> Result<(), Fault> {
-        let committed = self.run("COMMIT").await;
-        committed.map_err(|fault| if let Fault::Unreachable(_) = fault { Fault::OutcomeUnknown } else { fault })
+        self.run("COMMIT").await.map_err(unheard)
     }
 
     pub(super) fn client(&self) -> &tokio_postgres::Client {
@@ -123,6 +161,17 @@ impl Drop for Session {
             drop(Object::take(client));
         }
     }
+}
+
+impl fmt::Debug for Connections {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Connections").field(&self.pool).finish()
+    }
+}
+
+/// What it means if a commit is not answered.
+pub(super) fn unheard(fault: Fault) -> Fault {
+    if let Fault::Unreachable(_) = fault { Fault::OutcomeUnknown } else { fault }
 }
 
 impl From<tokio_postgres::Error> for Fault {

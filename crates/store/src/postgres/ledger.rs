@@ -14,11 +14,6 @@ use super::{
 };
 use crate::{Fault, StoreError};
 
-/// What every transaction begins with. A server that is frozen in the middle of one loses it after 15 s, and nobody
-/// waits longer than 5 s for another's lock.
-const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '5s'; \
-                     SET LOCAL idle_in_transaction_session_timeout = '15s'";
-
 /// A look at one moment, however long it takes.
 const LOOK: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL idle_in_transaction_session_timeout = 0";
 
@@ -42,7 +37,7 @@ pub(super) struct Change<'a> {
 
 impl Ledger {
     pub(super) async fn begin(connections: &Connections) -> Result<Self, Fault> {
-        Self::begin_with(connections, BEGIN).await
+        Self::begin_with(connections, connections.begin()).await
     }
 
     /// Sees one moment of the database, and changes nothing.
@@ -52,7 +47,7 @@ impl Ledger {
 
     async fn begin_with(connections: &Connections, begin: &str) -> Result<Self, Fault> {
         let ledger = Self { db: connections.session().await?, is_over: false };
-        ledger.db.run(begin).await?;
+        ledger.db.begin(begin).await?;
         Ok(ledger)
     }
 

@@ -17,7 +17,7 @@ impl ImportLock {
     /// None if somebody else holds it.
     pub(super) async fn take(connections: &Connections) -> Result<Option<Self>, Fault> {
         let lock = Self(connections.session().await?);
-        lock.0.run(BEGIN).await?;
+        lock.0.begin(BEGIN).await?;
         let sql = "SELECT pg_try_advisory_xact_lock(hashtextextended('passpool import ' || current_schema(), 0))";
         let is_ours: bool = lock.0.query_one(sql, typed![]).await?.try_get(0)?;
         if is_ours {

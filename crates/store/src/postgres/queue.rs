@@ -152,7 +152,7 @@ async fn serve_some(shelf: &Shelf, wanted: &Wanted, locked: Locked, line: &mut V
             return Ok(());
         }
         let db = shelf.connections.session().await?;
-        let taken = match take_at_once(&db, wanted, locked, &hand_outs(line)).await {
+        let taken = match take_at_once(&db, shelf.connections.begin(), wanted, locked, &hand_outs(line)).await {
             Ok(taken) => taken,
             Err(TakeError::Overtaken) => continue,
             Err(TakeError::Fault(fault)) => return Err(fault),
@@ -172,8 +172,14 @@ async fn serve_some(shelf: &Shelf, wanted: &Wanted, locked: Locked, line: &mut V
 }
 
 /// The whole transaction is on its way before its first answer comes back: nobody holds a lock over a round trip.
-async fn take_at_once(db: &Session, wanted: &Wanted, locked: Locked, hand_outs: &HandOuts) -> Result<Taken, TakeError> {
-    let begin = format!("BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '5s'; {KEEP_NESTED_LOOPS}");
+async fn take_at_once(
+    db: &Session,
+    begin: &str,
+    wanted: &Wanted,
+    locked: Locked,
+    hand_outs: &HandOuts,
+) -> Result<Taken, TakeError> {
+    let begin = format!("{begin}; {KEEP_NESTED_LOOPS}");
     let whole = join3(db.run(&begin), pick::take(db, wanted, locked, 1, hand_outs), db.commit());
     match whole.await {
         (Ok(()), Ok(taken), Ok(())) => Ok(taken),

@@ -65,7 +65,7 @@ pub(super) async fn judge_server(db: &Session) -> Result<(), Fault> {
 pub(super) async fn migrate(connections: &Connections, secret: Option<Fingerprint>) -> Result<(), Fault> {
     // Held by a transaction of its own: the migrations' are refinery's.
     let turn = connections.session().await?;
-    turn.run("BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0").await?;
+    turn.begin("BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0").await?;
     let sql = "SELECT pg_advisory_xact_lock(hashtextextended('passpool migration ' || current_schema(), 0))";
     turn.query(sql, typed![]).await?;
     let done = migrate_alone(connections, secret).await;
@@ -83,7 +83,7 @@ async fn migrate_alone(connections: &Connections, secret: Option<Fingerprint>) -
     if fingerprint(&db).await?.is_some() {
         return Ok(());
     }
-    db.run("BEGIN").await?;
+    db.begin("BEGIN").await?;
     let sql = "INSERT INTO secret (id, fingerprint) VALUES ($1, $2)";
     let made = async {
         db.execute(sql, typed![i16::from(SecretId::FIRST.0), secret.as_bytes().to_vec()]).await?;

@@ -456,7 +456,9 @@ impl Store for PostgresStore {
     }
 
     async fn add_profile(&self, profile: ProfileName, rights: Rights, by: Granter) -> Result<(), StoreError> {
-        profile::add(&self.session().await?, &profile, rights, &by).await
+        let ledger = self.ledger().await?;
+        let added = profile::add(&ledger, &profile, rights, &by).await;
+        ledger.end(added).await
     }
 
     async fn change_rights(&self, profile: ProfileName, rights: Rights, by: Granter) -> Result<(), StoreError> {

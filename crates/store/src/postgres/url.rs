@@ -80,6 +80,13 @@ impl PostgresUrl {
         }
         Ok(Self { config, verify, root_certificates, shown: without_password(text) })
     }
+
+    /// True if the URL's `options` set this: whoever does means it.
+    pub(super) fn sets(&self, setting: &str) -> bool {
+        let words = self.config.get_options().unwrap_or_default().split_whitespace();
+        let names = words.filter_map(|word| word.trim_start_matches("-c").trim_start_matches("--").split_once('='));
+        names.map(|(name, _)| name.replace('-', "_")).any(|name| name.eq_ignore_ascii_case(setting))
+    }
 }
 
 fn read_ssl_mode(mode: &str) -> Result<(SslMode, Verify), PostgresUrlError> {
@@ -170,6 +177,19 @@ mod tests {
         check("?sslmode=require&connect_timeout=3", SslMode::Require, Verify::Nothing);
         check("?sslmode=verify-ca", SslMode::Require, Verify::Authority);
         check("?sslmode=verify-full&sslrootcert=/etc/ca.pem", SslMode::Require, Verify::Host);
+    }
+
+    #[test]
+    fn what_the_options_set_is_known() {
+        let check = |options: &str, expected: [bool; 2]| {
+            let url = PostgresUrl::parse(&format!("postgres://h/shop?{options}")).unwrap();
+            assert_eq!(["lock_timeout", "jit"].map(|setting| url.sets(setting)), expected, "{options}");
+        };
+        check("", [false, false]);
+        check("options=-c%20lock_timeout=1s", [true, false]);
+        check("options=-clock_timeout%3D1s%20--jit=off", [true, true]);
+        check("options=--Lock-Timeout=1s", [true, false]);
+        check("options=-c%20deadlock_timeout=1s&application_name=jit", [false, false]);
     }
 
     #[test]

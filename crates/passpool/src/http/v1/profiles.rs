@@ -109,7 +109,9 @@ pub(super) async fn change(
     At(name): At<ProfileName>,
     Json(body): Json<ProfileChange>,
 ) -> Result<Response, Problem> {
-    app.store.change_rights(name, rights("/rights", &body.rights)?, by.granter()).await?;
+    let changed = app.store.change_rights(name, rights("/rights", &body.rights)?, by.granter()).await;
+    app.callers.forget();
+    changed?;
     Ok(reply::nothing())
 }
 

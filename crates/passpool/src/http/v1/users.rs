@@ -94,11 +94,13 @@ pub(super) async fn change(
     At(name): At<UserName>,
     Json(body): Json<UserChange>,
 ) -> Result<Response, Problem> {
-    app.store.change_profile(name, profile(&body.profile)?, by.granter()).await.map_err(about_body)?;
+    let changed = app.store.change_profile(name, profile(&body.profile)?, by.granter()).await;
+    app.callers.forget();
+    changed.map_err(about_body)?;
     Ok(reply::nothing())
 }
 
-/// Removes a user and its keys, which are dead within five seconds.
+/// Removes a user and its keys, which are dead at once, and at other servers within five seconds.
 #[utoipa::path(delete, path = "/v1/users/{name}", operation_id = "removeUser", tag = "users",
     params(("name" = String, Path, pattern = "^[A-Za-z0-9._@+-]{1,64}$")),
     responses((status = 204, description = "It is gone")))]
@@ -107,7 +109,9 @@ pub(super) async fn remove(
     by: May<AccountManage>,
     At(name): At<UserName>,
 ) -> Result<Response, Problem> {
-    app.store.remove_user(name, by.granter()).await?;
+    let removed = app.store.remove_user(name, by.granter()).await;
+    app.callers.forget();
+    removed?;
     Ok(reply::nothing())
 }
 

@@ -95,11 +95,13 @@ pub(in crate::http::v1) async fn renew(
     };
     let key = ApiKey::from_random(&random(&*app.entropy));
     let wish = RenewKey { user, old: body.old, key: NewKey::of(&key, now), old_until };
-    app.store.renew_key(wish, by.granter()).await.map_err(about_body)?;
+    let renewed = app.store.renew_key(wish, by.granter()).await;
+    app.callers.forget();
+    renewed.map_err(about_body)?;
     Ok(made(&key, old_until.map(rfc_3339)))
 }
 
-/// Removes a key, which is dead within five seconds.
+/// Removes a key, which is dead at once, and at other servers within five seconds.
 #[utoipa::path(delete, path = "/v1/users/{name}/keys/{head}", operation_id = "removeKey", tag = "users",
     params(("name" = String, Path, pattern = "^[A-Za-z0-9._@+-]{1,64}$"),
         ("head" = String, Path, pattern = "^pp_[a-z2-7]{5}$", description = "Its first eight characters")),
@@ -115,7 +117,9 @@ pub(in crate::http::v1) async fn remove(
     if headers.get("x-api-key").is_some_and(|key| key.as_bytes().starts_with(head.as_bytes())) {
         return Err(Problem::OwnAccount("this is the key of this very call"));
     }
-    app.store.remove_key(name, head, by.granter()).await?;
+    let removed = app.store.remove_key(name, head, by.granter()).await;
+    app.callers.forget();
+    removed?;
     Ok(reply::nothing())
 }
 
