@@ -49,7 +49,7 @@ mod visit;
 use std::{fmt, sync::Arc, time::Duration};
 
 use passpool_core::{Fingerprint, Reserve};
-use tokio::{sync::Mutex, task::AbortHandle};
+use tokio::{sync::Mutex, task::AbortHandle, time::MissedTickBehavior};
 
 use self::{
     clock::Offset,
@@ -116,7 +116,10 @@ pub async fn open(
         return Err(OpenError::OtherSecret { path: url.to_string().into(), ours, given });
     }
     let shelf = Shelf { connections, tags: TagNumbers::default(), marks: Marks::default() };
-    let housekeeping = tokio::spawn(keep_house(shelf.clone(), offset.clone(), intent)).abort_handle();
+    let mut housekeeping = vec![tokio::spawn(keep_house(shelf.clone(), offset.clone())).abort_handle()];
+    if intent != Intent::Read {
+        housekeeping.push(tokio::spawn(tidy_up(shelf.clone())).abort_handle());
+    }
     let queue = Queue::start(shelf.clone());
     Ok(Arc::new(PostgresStore { shelf, queue, offset, importing: Mutex::new(None), housekeeping }))
 }
@@ -136,18 +139,12 @@ fn failed(url: &PostgresUrl, fault: Fault) -> OpenError {
 }
 
 /// What has to happen now and then, as long as the store is open.
-async fn keep_house(shelf: Shelf, offset: Offset, intent: Intent) {
+async fn keep_house(shelf: Shelf, offset: Offset) {
     let mut ticks = tokio::time::interval(KEEP_HOUSE_EVERY);
-    let mut marker = Marker::default();
     let mut count = 0;
     loop {
         ticks.tick().await;
         shelf.marks.clear();
-        if intent != Intent::Read
-            && let Err(fault) = tidy(&shelf, &mut marker).await
-        {
-            tracing::warn!(%fault, "the tally and the journal's marks could not be kept; reading takes longer until they are");
-        }
         count = (count + 1) % MEASURE_CLOCK_EACH;
         if count == 0 {
             let measured = async { offset.measure(&shelf.connections.session().await?).await };
@@ -158,7 +155,20 @@ async fn keep_house(shelf: Shelf, offset: Offset, intent: Intent) {
     }
 }
 
-/// Work that nobody waits for, part by part, each in a transaction of its own.
+/// What may take longer, and nobody waits for: without it counts, and lists from a moment on, take longer too.
+async fn tidy_up(shelf: Shelf) {
+    let mut ticks = tokio::time::interval(KEEP_HOUSE_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut marker = Marker::default();
+    loop {
+        ticks.tick().await;
+        if let Err(fault) = tidy(&shelf, &mut marker).await {
+            tracing::warn!(%fault, "the tally was not folded together, or the journal not marked; it is tried again");
+        }
+    }
+}
+
+/// Part by part, each in a transaction of its own.
 async fn tidy(shelf: &Shelf, marker: &mut Marker) -> Result<(), Fault> {
     while tally::fold(&shelf.connections.session().await?).await? {}
     marker.mark(&shelf.connections.session().await?).await
@@ -170,10 +180,14 @@ struct PostgresStore {
     offset: Offset,
     /// Held while an import of ours runs.
     importing: Mutex<Option<ImportLock>>,
-    housekeeping: AbortHandle,
+    housekeeping: Vec<AbortHandle>,
 }
 
 impl PostgresStore {
+    fn stop_housekeeping(&self) {
+        self.housekeeping.iter().for_each(AbortHandle::abort);
+    }
+
     async fn session(&self) -> Result<connection::Session, Fault> {
         self.shelf.connections.session().await
     }
@@ -260,7 +274,7 @@ impl PostgresStore {
 
 impl Drop for PostgresStore {
     fn drop(&mut self) {
-        self.housekeeping.abort();
+        self.stop_housekeeping();
     }
 }
 

@@ -29,11 +29,11 @@ pub(super) async fn counts(db: &Session, filter: TagFilter, now: Timestamp) -> R
 /// A page of tags by name, with their counts. A tag that no passport has any more is none.
 pub(super) async fn page(db: &Session, page: &PoolPage) -> Result<Vec<(Tag, StateCounts)>, Fault> {
     let sql = format!(
-        "SELECT name, counted.* FROM tag CROSS JOIN LATERAL (
-            SELECT tag.id AS tag, {}, {} AS total FROM tallied WHERE tag = tag.id
-        ) AS counted WHERE name > $1 AND total > 0 ORDER BY name LIMIT $2",
-        tally::sums(),
-        tally::total(),
+        "{} SELECT * FROM (SELECT name, id AS tag, {} FROM tag {JOINED}) AS counted
+        WHERE name > $1 AND {} > 0 ORDER BY name LIMIT $2",
+        fresh(),
+        added(),
+        total()
     );
     let after = page.after.as_ref().map_or("", Tag::as_str);
     let (rows, due) = ask(db, &sql, typed![after, page.limit as i64], page.now).await?;
@@ -43,12 +43,11 @@ pub(super) async fn page(db: &Session, page: &PoolPage) -> Result<Vec<(Tag, Stat
 /// Of every passport, and of these tags. A tag that nobody has is counted with zeros.
 async fn named(db: &Session, tags: Vec<Tag>, now: Timestamp) -> Result<PoolCounts, Fault> {
     let sql = format!(
-        "SELECT name, counted.* FROM (
+        "{} SELECT name, id AS tag, {} FROM (
             SELECT NULL AS name, {EVERY_PASSPORT} AS id UNION ALL SELECT name, id FROM tag WHERE name = ANY($1)
-        ) AS wanted CROSS JOIN LATERAL (
-            SELECT wanted.id AS tag, {} FROM tallied WHERE tag = wanted.id
-        ) AS counted",
-        tally::sums()
+        ) AS tag {JOINED}",
+        fresh(),
+        added()
     );
     let mut all = StateCounts::default();
     let mut tags: Vec<(Tag, StateCounts)> = tags.into_iter().map(|tag| (tag, StateCounts::default())).collect();
@@ -71,16 +70,34 @@ async fn largest(db: &Session, limit: usize, now: Timestamp) -> Result<Vec<(Tag,
     // Numbers break ties here, and names below: among tags of one size at the edge of the list any choice is right.
     let sql = format!(
         "SELECT name, counted.* FROM (
-            SELECT tag, {}, {total} AS total FROM tallied WHERE tag <> {EVERY_PASSPORT}
-            GROUP BY tag HAVING {total} > 0 ORDER BY total DESC, tag LIMIT $1
+            SELECT * FROM (
+                SELECT tag, {} FROM (SELECT * FROM tally UNION ALL SELECT * FROM tally_fresh) AS either
+                WHERE tag <> {EVERY_PASSPORT} GROUP BY tag
+            ) AS summed WHERE {total} > 0 ORDER BY {total} DESC, tag LIMIT $1
         ) AS counted JOIN tag ON tag.id = counted.tag",
         tally::sums(),
-        total = tally::total(),
+        total = total(),
     );
     let (rows, due) = ask(db, &sql, typed![limit as i64], now).await?;
     let mut counts = rows.iter().map(|row| read_named(row, &due)).collect::<Result<Vec<_>, _>>()?;
     counts.sort_unstable_by(|(a, x), (b, y)| y.total().cmp(&x.total()).then_with(|| a.cmp(b)));
     Ok(counts)
+}
+
+/// The beginning of a statement: what moved since the tally was folded together, added up once for all tags.
+fn fresh() -> String {
+    format!("WITH fresh AS MATERIALIZED (SELECT tag, {} FROM tally_fresh GROUP BY tag)", tally::sums())
+}
+
+/// What is known of a tag, by its `id`.
+const JOINED: &str = "LEFT JOIN tally ON tally.tag = id LEFT JOIN fresh ON fresh.tag = id";
+
+fn added() -> String {
+    tally::join(|state| format!("coalesce(tally.{state}, 0) + coalesce(fresh.{state}, 0) AS {state}"))
+}
+
+fn total() -> String {
+    StateName::ALL.map(|state| state.to_string()).join(" + ")
 }
 
 /// What is due and not yet written down, by tag: how many passports count as in a state in which they no longer are, and
@@ -134,8 +151,8 @@ fn read(row: &Row, due: &Due) -> Result<StateCounts, Fault> {
     let wrong = |state| Fault::Damaged(format!("the tally counts too few passports of tag number {tag} as {state}"));
     let mut counts = StateCounts::default();
     for state in StateName::ALL {
-        let count: Option<i64> = row.try_get(state.as_str())?;
-        *counts.of_mut(state) = u64::try_from(count.unwrap_or(0)).map_err(|_| wrong(state))?;
+        let count: i64 = row.try_get(state.as_str())?;
+        *counts.of_mut(state) = u64::try_from(count).map_err(|_| wrong(state))?;
     }
     for &(state, becomes, count) in due.get(&tag).into_iter().flatten() {
         *counts.of_mut(state) = counts.of(state).checked_sub(count).ok_or_else(|| wrong(state))?;

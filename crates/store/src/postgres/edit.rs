@@ -87,9 +87,10 @@ async fn retag(
     tell(ledger, was, Event::Retagged, detail, wish).await?;
     let without = |of: &[i32], other: &[i32]| of.iter().filter(|tag| !other.contains(tag)).copied().collect::<Vec<_>>();
     let (added, removed) = (without(tags, &was.tags), without(&was.tags, tags));
-    let sql = format!(
-        "WITH retagged AS (
-            UPDATE passport SET tags = $2 WHERE seq = $1 RETURNING seq, changed
+    let moved: Vec<i32> = added.iter().chain(&removed).copied().collect();
+    let counts: Vec<i32> = added.iter().map(|_| 1).chain(removed.iter().map(|_| -1)).collect();
+    let sql = "WITH retagged AS (
+            UPDATE passport SET tags = $2 WHERE seq = $1 RETURNING changed
         ), untagged AS (
             DELETE FROM tagged WHERE seq = $1 AND tag = ANY($4)
         ), tagged AS (
@@ -98,15 +99,13 @@ async fn retag(
             DELETE FROM pool WHERE seq = $1 AND tag = ANY($4)
         ), pooled AS (
             INSERT INTO pool (tag, seq) SELECT tag, $1 FROM unnest($3) AS tag WHERE $5
-        ), tallied AS (
-            {}
         )
-        SELECT seq FROM retagged",
-        tally::retag(was.state.name(), "retagged", "$3", "$4")
-    );
-    let is_in_pool = was.is_in_pool();
-    let retagged = ledger.query(&sql, typed![was.seq, tags.to_vec(), added, removed, is_in_pool]).await?;
-    Ok(all_of(retagged.len() as u64, 1, "passport to retag is gone")?)
+        INSERT INTO tally_move (number, was, becomes, tags, counts) SELECT changed, $6, $7, $8, $9 FROM retagged";
+    let (state, is_in_pool) = (was.state.name() as i16, was.is_in_pool());
+    let retagged = ledger
+        .execute(sql, typed![was.seq, tags.to_vec(), added, removed, is_in_pool, tally::NONE, state, moved, counts])
+        .await;
+    Ok(all_of(retagged?, 1, "passport to retag is gone")?)
 }
 
 async fn tell(

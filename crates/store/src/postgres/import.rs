@@ -14,6 +14,7 @@ use super::{
     ledger::Ledger,
     passport::{Columns, is_in_pool},
     tags::TagNumbers,
+    tally,
     typed::typed,
 };
 use crate::{Create, Fault, ImportBatch, ImportId, ImportTerms, StoreError};
@@ -102,7 +103,7 @@ pub(super) async fn sweep_chunk(ledger: &Ledger) -> Result<bool, StoreError> {
         "DELETE FROM tagged USING (SELECT unnest(tags) AS tag, seq FROM passport WHERE seq >= $1 AND seq < $2) AS posted \
          WHERE tagged.tag = posted.tag AND tagged.seq = posted.seq",
         "DELETE FROM passport WHERE seq >= $1 AND seq < $2",
-        "DELETE FROM tally_chunk WHERE chunk >= $1 >> 12 AND chunk < $2 >> 12",
+        "DELETE FROM tally_move WHERE chunk >= $1 >> 12 AND chunk < $2 >> 12",
     ] {
         ledger.execute(sql, typed![first, behind]).await?;
     }
@@ -173,9 +174,10 @@ async fn insert_new(
         ), in_pool AS (
             INSERT INTO pool (tag, seq) SELECT unnest(tags), seq FROM made WHERE printed IS NULL
         ), tallied AS (
-            INSERT INTO tally_chunk (chunk, first, tags, counts)
-            SELECT $11, min(first), array_agg(tag), array_agg(count) FROM (
-                SELECT tag, min(changed) AS first, count(*) FROM made CROSS JOIN unnest(tags || 0) AS tag GROUP BY tag
+            INSERT INTO tally_move (number, chunk, was, becomes, tags, counts)
+            SELECT min(number), $11, $12, 0, array_agg(tag), array_agg(count) FROM (
+                SELECT min(changed) AS number, tag, count(*)::integer AS count
+                FROM made CROSS JOIN unnest(tags || $13) AS tag GROUP BY tag
             ) AS by_tag HAVING count(*) > 0
         )
         SELECT id FROM made";
@@ -195,6 +197,8 @@ async fn insert_new(
                 event.as_str(),
                 terms.by.to_string(),
                 chunk,
+                tally::NONE,
+                tally::EVERY_PASSPORT,
             ],
         )
         .await;

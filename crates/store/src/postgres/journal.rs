@@ -175,7 +175,7 @@ async fn mark_up_to(db: &Session, upto: i64) -> Result<(), Fault> {
 
 /// Where the journal ends for those who read: before the first row of a running import.
 async fn first_hidden(db: &Session) -> Result<i64, Fault> {
-    let sql = "SELECT coalesce(min(first), $1) FROM hidden JOIN tally_chunk USING (chunk)";
+    let sql = "SELECT coalesce(min(number), $1) FROM hidden JOIN tally_move USING (chunk)";
     Ok(db.query_one(sql, typed![i64::MAX]).await?.try_get(0)?)
 }
 

@@ -1,9 +1,9 @@
 //! The ledger: what a transaction changes. It keeps the pool, the tally, the endings and the journal in step with the
 //! passports.
 
-use std::{collections::BTreeSet, ops::Deref};
+use std::ops::Deref;
 
-use passpool_core::{Actor, Event, State, StateName, Timestamp};
+use passpool_core::{Actor, Event, State, Timestamp};
 
 use super::{
     connection::{Connections, Session},
@@ -97,10 +97,7 @@ impl Ledger {
 
     async fn write_states(&self, changes: &[Change<'_>]) -> Result<(), Fault> {
         let columns: Vec<Columns> = changes.iter().map(|change| Columns::of(&change.becomes)).collect();
-        let moved = changes.iter().filter(|change| change.was.state.name() != change.becomes.name());
-        let states: BTreeSet<StateName> =
-            moved.flat_map(|change| [change.was.state.name(), change.becomes.name()]).collect();
-        let tallied = tally::move_between(&states, "written");
+        let tallied = tally::moved("written", "changed", "was_state", "state");
         let sql = format!(
             "WITH becomes AS MATERIALIZED (
                 SELECT *, nextval('journal_number') AS told
@@ -118,7 +115,9 @@ impl Ledger {
                 WHERE passport.seq = new.seq AND passport.state = new.was_state AND passport.changed = new.was_changed
                 RETURNING passport.id, passport.tags, passport.state, passport.changed, passport.changed_at,
                     new.was_state, new.was_changed, new.kind, new.actor, new.detail
-            ){tallied}
+            ), tallied AS (
+                {tallied}
+            )
             INSERT INTO journal (seq, at, kind, passport, actor, detail)
             SELECT changed, changed_at, kind, id, actor,
                 '{{\"after\":' || was_changed || CASE detail WHEN '' THEN '' ELSE ',' END || detail || '}}' FROM written"

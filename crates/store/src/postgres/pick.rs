@@ -141,7 +141,7 @@ fn read(rows: &[Row]) -> Result<Taken, Fault> {
 ///
 /// The last lines divide by zero if a passport's postings were not those that this statement saw.
 fn statement(wanted: &Wanted, locked: Locked, state: StateName) -> String {
-    let tallied = tally::leave_available("handed", state);
+    let tallied = tally::moved("handed", "told", "0", &(state as i16).to_string());
     let candidates = candidates(wanted);
     let lock = match locked {
         Locked::Skip { .. } => "FOR UPDATE OF passport SKIP LOCKED",

@@ -498,7 +498,7 @@ impl Store for PostgresStore {
     }
 
     async fn close(&self) {
-        self.housekeeping.abort();
+        self.stop_housekeeping();
         self.release_import_lock().await;
         self.shelf.connections.close();
     }

@@ -51,7 +51,8 @@ pub(crate) async fn a_tally_that_is_wrong_is_found(shop: &Shop) {
     let db = connect(&shop.backend.url()).await;
     let add = async |number: i32, reserved: i32| {
         let sql = format!(
-            "INSERT INTO tally_delta (tag, number, reserved) SELECT id, {number}, {reserved} FROM tag WHERE name = 'vip'"
+            "INSERT INTO tally_move (number, was, becomes, tags, counts) \
+             SELECT {number}, -1, 1, ARRAY[id], ARRAY[{reserved}] FROM tag WHERE name = 'vip'"
         );
         db.batch_execute(&sql).await.unwrap();
     };

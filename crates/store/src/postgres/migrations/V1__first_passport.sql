@@ -126,8 +126,8 @@ CREATE TABLE ending (
 
 CREATE INDEX ending_at ON ending (is_transfer, at);
 
--- How many passports with a tag are in each state; the tag 0 is every passport's. This is what was folded together of
--- the two tables behind it: whoever counts adds up all three, which is what the view does.
+-- How many passports with a tag are in each state; the tag 0 is every passport's. This is what was folded together:
+-- whoever counts adds what has moved since.
 CREATE TABLE tally (
     tag       integer PRIMARY KEY,
     available bigint NOT NULL,
@@ -139,31 +139,20 @@ CREATE TABLE tally (
     withdrawn bigint NOT NULL
 ) WITH (fillfactor = 50);
 
--- What changed since. Every statement that changes states or tags adds a row for each tag that it touched, and never
--- changes one, so that nobody waits for anybody. It is empty now and then; its file is not cut off, which would take a
--- lock that everybody waits for.
-CREATE TABLE tally_delta (
-    tag       integer NOT NULL,
-    -- The last row of the journal that this tells of.
-    number    bigint NOT NULL,
-    available integer NOT NULL DEFAULT 0,
-    reserved  integer NOT NULL DEFAULT 0,
-    scanned   integer NOT NULL DEFAULT 0,
-    pending   integer NOT NULL DEFAULT 0,
-    claimed   integer NOT NULL DEFAULT 0,
-    recovered integer NOT NULL DEFAULT 0,
-    withdrawn integer NOT NULL DEFAULT 0,
-    PRIMARY KEY (tag, number)
-) WITH (vacuum_truncate = off);
-
--- What a chunk of new passports adds to `available`. It counts when the chunk is hidden no longer.
-CREATE TABLE tally_chunk (
-    chunk   bigint PRIMARY KEY,
-    -- The first row of the journal that tells of a passport of the chunk.
-    first   bigint NOT NULL,
+-- What moved since. Every statement that changes states or tags adds a row, and never changes one, so that nobody waits
+-- for anybody. Now and then it is empty; its file is not cut off then, which takes a lock that everybody would wait for.
+CREATE TABLE tally_move (
+    -- The first row of the journal that it tells of.
+    number  bigint PRIMARY KEY,
+    -- The chunk of new passports; it counts when the chunk is hidden no longer.
+    chunk   bigint,
+    -- From which state to which; -1 is none.
+    was     smallint NOT NULL,
+    becomes smallint NOT NULL,
+    -- And for each tag how many.
     tags    integer[] NOT NULL,
     counts  integer[] NOT NULL
-);
+) WITH (vacuum_truncate = off);
 
 -- One row for each change of a passport, never changed. `detail` is a JSON object; its `after` is the row about the
 -- passport's change before this one, so that each passport's history is a chain and a missing row is seen.
@@ -305,11 +294,15 @@ CREATE TABLE hidden (
     import bigint NOT NULL REFERENCES import (id)
 );
 
--- All that counts, to be added up by tag.
-CREATE VIEW tallied AS
-    SELECT * FROM tally
-    UNION ALL
-    SELECT tag, available, reserved, scanned, pending, claimed, recovered, withdrawn FROM tally_delta
-    UNION ALL
-    SELECT made.tag, made.number, 0, 0, 0, 0, 0, 0 FROM tally_chunk CROSS JOIN LATERAL unnest(tags, counts) AS made (tag, number)
-    WHERE NOT EXISTS (SELECT 1 FROM hidden WHERE hidden.chunk = tally_chunk.chunk);
+-- What moved since, to be added up by tag.
+CREATE VIEW tally_fresh AS
+    SELECT tag,
+        count * ((becomes = 0)::integer - (was = 0)::integer) AS available,
+        count * ((becomes = 1)::integer - (was = 1)::integer) AS reserved,
+        count * ((becomes = 2)::integer - (was = 2)::integer) AS scanned,
+        count * ((becomes = 3)::integer - (was = 3)::integer) AS pending,
+        count * ((becomes = 4)::integer - (was = 4)::integer) AS claimed,
+        count * ((becomes = 5)::integer - (was = 5)::integer) AS recovered,
+        count * ((becomes = 6)::integer - (was = 6)::integer) AS withdrawn
+    FROM tally_move CROSS JOIN LATERAL unnest(tags, counts) AS moved (tag, count)
+    WHERE NOT EXISTS (SELECT 1 FROM hidden WHERE hidden.chunk = tally_move.chunk);
