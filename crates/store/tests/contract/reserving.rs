@@ -14,7 +14,7 @@ pub(crate) async fn racers_never_share_a_passport(shop: &Shop) {
         tokio::spawn(async move {
             let mut won = Vec::new();
             for wish in wishes {
-                match store.reserve(wish).await.map_err(crate::shop::refusal) {
+                match store.reserve(wish).await.map_err(refusal) {
                     Ok(reservation) => won.push(reservation.only().clone()),
                     Err(refusal) => assert_eq!(refusal, Refusal::PoolShort { available: 0 }),
                 }
