@@ -63,6 +63,8 @@ install_python() {
 }
 
 scratch=$(mktemp -d)
+# PostgreSQL has folders of its own in it, as a user of its own.
+chmod 711 "$scratch"
 group=
 # A step and all that it starts are one process group, which ends with the step however that ends.
 end_group() {
@@ -108,8 +110,8 @@ step() {
   end_group
 }
 
-needed=(cc:build-essential chromium:chromium chromedriver:chromium-driver curl:curl node:nodejs npm:npm prlimit:util-linux
-  python3:python3 python3-venv:python3-venv sqlite3:sqlite3)
+needed=(cc:build-essential chromium:chromium chromedriver:chromium-driver curl:curl node:nodejs npm:npm openssl:openssl
+  /usr/sbin/pgbouncer:pgbouncer prlimit:util-linux python3:python3 python3-venv:python3-venv setpriv:util-linux sqlite3:sqlite3)
 [ -z "$long" ] || needed+=(wrk:wrk)
 [ -x "$(postgres_bin)/postgres" ] || needed+=("$(postgres_bin)/postgres:postgresql")
 install_missing "${needed[@]}"

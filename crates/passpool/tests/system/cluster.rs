@@ -223,25 +223,29 @@ fn bin() -> PathBuf {
     newest.expect("a version of PostgreSQL is installed").join("bin")
 }
 
-/// A program of PostgreSQL's. They refuse to run as root, and then run as the user that Debian made for them. Whatever
-/// happens to the thread that starts it, it does not stay.
 fn postgres(program: &str) -> Command {
+    as_postgres(&bin().join(program))
+}
+
+/// A program that refuses to run as root, and then runs as the user that Debian made for PostgreSQL. It ends with the
+/// thread that starts it at the latest.
+pub(crate) fn as_postgres(program: &Path) -> Command {
     let mut command = Command::new("setpriv");
     if is_root() {
         command.args(["--reuid", "postgres", "--regid", "postgres", "--init-groups"]);
     }
-    command.args(["--pdeathsig", "QUIT", "--"]).arg(bin().join(program)).current_dir("/");
+    command.args(["--pdeathsig", "QUIT", "--"]).arg(program).current_dir("/");
     command
 }
 
 /// Gives a folder to the user that PostgreSQL runs as.
-fn own(folder: &Path) {
+pub(crate) fn own(folder: &Path) {
     if is_root() {
         done(Command::new("chown").args(["-R", "postgres:"]).arg(folder));
     }
 }
 
-pub(crate) fn is_root() -> bool {
+fn is_root() -> bool {
     done(Command::new("id").arg("-u")).stdout.trim_end() == "0"
 }
 
@@ -253,7 +257,7 @@ pub(crate) fn done(command: &mut Command) -> Ended {
 }
 
 /// A port that nobody has at this moment.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 

@@ -1,5 +1,7 @@
 //! Making a database, and bringing an older one up to date.
 
+use std::time::Duration;
+
 use passpool_core::{Fingerprint, SecretId};
 
 use super::{
@@ -15,6 +17,9 @@ mod migrations {
 
 /// The oldest PostgreSQL that knows every setting that statements are run with.
 const OLDEST: i32 = 140_000;
+
+/// How soon whoever found another server at work looks whether it is done.
+const ASK_AGAIN: Duration = Duration::from_millis(50);
 
 /// What a database is to us.
 pub(super) enum Standing {
@@ -63,14 +68,26 @@ pub(super) async fn judge_server(db: &Session) -> Result<(), Fault> {
 /// Brings the schema up to date, one server at a time. What makes a database one, its secret and its admin, comes last
 /// and in one step, so that a cut leaves either a database or something that the next attempt goes on with.
 pub(super) async fn migrate(connections: &Connections, secret: Option<Fingerprint>) -> Result<(), Fault> {
-    // Held by a transaction of its own: the migrations' are refinery's.
-    let turn = connections.session().await?;
-    turn.begin("BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0").await?;
-    let sql = "SELECT pg_advisory_xact_lock(hashtextextended('passpool migration ' || current_schema(), 0))";
-    turn.query(sql, typed![]).await?;
-    let done = migrate_alone(connections, secret).await;
-    turn.run("COMMIT").await?;
-    done
+    while !is_done(&connections.session().await?, secret).await? {
+        // Held by a transaction of its own: the migrations' are refinery's.
+        let turn = connections.session().await?;
+        turn.begin("BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0").await?;
+        let sql = "SELECT pg_try_advisory_xact_lock(hashtextextended('passpool migration ' || current_schema(), 0))";
+        if turn.query_one(sql, typed![]).await?.try_get(0)? {
+            let done = migrate_alone(connections, secret).await;
+            turn.run("COMMIT").await?;
+            return done;
+        }
+        turn.run("ROLLBACK").await?;
+        drop(turn);
+        // Whoever waits holds no connection: behind a pooler they are few, and the one whose turn it is needs two.
+        tokio::time::sleep(ASK_AGAIN).await;
+    }
+    Ok(())
+}
+
+async fn is_done(db: &Session, secret: Option<Fingerprint>) -> Result<bool, Fault> {
+    Ok(applied_version(db).await? >= known_version() && (secret.is_none() || fingerprint(db).await?.is_some()))
 }
 
 async fn migrate_alone(connections: &Connections, secret: Option<Fingerprint>) -> Result<(), Fault> {
