@@ -26,8 +26,10 @@ pub(super) fn moved(rows: &str, number: &str, was: &str, becomes: &str) -> Strin
     format!(
         "INSERT INTO tally_move (number, was, becomes, tags, counts)
         SELECT min(number), was, becomes, array_agg(tag), array_agg(count) FROM (
-            SELECT min({number}) AS number, {was} AS was, {becomes} AS becomes, tag, count(*)::integer AS count
-            FROM {rows} CROSS JOIN unnest(tags || {EVERY_PASSPORT}) AS tag WHERE {was} <> {becomes} GROUP BY 2, 3, tag
+            SELECT min(number) AS number, was, becomes, tag, count(*)::integer AS count FROM (
+                SELECT {number} AS number, {was} AS was, {becomes} AS becomes, unnest(tags || {EVERY_PASSPORT}) AS tag
+                FROM {rows} WHERE {was} <> {becomes}
+            ) AS each GROUP BY was, becomes, tag
         ) AS by_tag GROUP BY was, becomes"
     )
 }
@@ -60,8 +62,9 @@ pub(super) async fn fold(db: &Session) -> Result<bool, Fault> {
             )) RETURNING *
         ), folded AS (
             INSERT INTO tally AS known (tag, {names})
-            SELECT tag, {sums} FROM taken CROSS JOIN LATERAL unnest(tags, counts) AS moved (tag, count)
-            GROUP BY tag ORDER BY tag
+            SELECT tag, {sums} FROM (
+                SELECT was, becomes, unnest(tags) AS tag, unnest(counts) AS count FROM taken
+            ) AS moved GROUP BY tag ORDER BY tag
             ON CONFLICT (tag) DO UPDATE SET {added} RETURNING tag, {is_zero} AS is_zero
         )
         SELECT count(*) FILTER (WHERE chunk IS NULL), count(chunk), ARRAY(SELECT tag FROM folded WHERE is_zero) FROM taken"

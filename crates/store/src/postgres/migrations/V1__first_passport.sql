@@ -141,6 +141,7 @@ CREATE TABLE tally (
 
 -- What moved since. Every statement that changes states or tags adds a row, and never changes one, so that nobody waits
 -- for anybody. Now and then it is empty; its file is not cut off then, which takes a lock that everybody would wait for.
+-- A row that fits on a page is not packed either: it lives for a second.
 CREATE TABLE tally_move (
     -- The first row of the journal that it tells of.
     number  bigint PRIMARY KEY,
@@ -152,7 +153,7 @@ CREATE TABLE tally_move (
     -- And for each tag how many.
     tags    integer[] NOT NULL,
     counts  integer[] NOT NULL
-) WITH (vacuum_truncate = off);
+) WITH (vacuum_truncate = off, toast_tuple_target = 8160);
 
 -- One row for each change of a passport, never changed. `detail` is a JSON object; its `after` is the row about the
 -- passport's change before this one, so that each passport's history is a chain and a missing row is seen.
@@ -304,5 +305,7 @@ CREATE VIEW tally_fresh AS
         count * ((becomes = 4)::integer - (was = 4)::integer) AS claimed,
         count * ((becomes = 5)::integer - (was = 5)::integer) AS recovered,
         count * ((becomes = 6)::integer - (was = 6)::integer) AS withdrawn
-    FROM tally_move CROSS JOIN LATERAL unnest(tags, counts) AS moved (tag, count)
-    WHERE NOT EXISTS (SELECT 1 FROM hidden WHERE hidden.chunk = tally_move.chunk);
+    FROM (
+        SELECT was, becomes, unnest(tags) AS tag, unnest(counts) AS count FROM tally_move
+        WHERE NOT EXISTS (SELECT 1 FROM hidden WHERE hidden.chunk = tally_move.chunk)
+    ) AS moved;
