@@ -15,12 +15,14 @@ use super::{
 use crate::{Fault, StoreError};
 
 /// What every transaction begins with. A server that is frozen in the middle of one loses it after 15 s, and nobody
-/// waits longer than 5 s for another's lock.
+/// waits longer than 5 s for another's lock. The planner guesses at many more rows than there are, for which compiling
+/// would be worth its time.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '5s'; \
-                     SET LOCAL idle_in_transaction_session_timeout = '15s'";
+                     SET LOCAL idle_in_transaction_session_timeout = '15s'; SET LOCAL jit = off";
 
 /// A look at one moment, however long it takes.
-const LOOK: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL idle_in_transaction_session_timeout = 0";
+const LOOK: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
+                    SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL jit = off";
 
 /// A running transaction. If it is dropped before its end its connection is closed, and the server undoes it.
 pub(super) struct Ledger {
