@@ -170,7 +170,12 @@ async fn tidy_up(shelf: Shelf) {
 
 /// Part by part, each in a transaction of its own.
 async fn tidy(shelf: &Shelf, marker: &mut Marker) -> Result<(), Fault> {
-    while tally::fold(&shelf.connections.session().await?).await? {}
+    let mut has_more = true;
+    while has_more {
+        let ledger = shelf.ledger().await?;
+        has_more = tally::fold(&ledger).await?;
+        ledger.commit().await?;
+    }
     marker.mark(&shelf.connections.session().await?).await
 }
 

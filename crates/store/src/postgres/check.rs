@@ -186,6 +186,12 @@ const WRONG: &[(&str, &str, &str)] = &[
             WHERE visit.owner IS DISTINCT FROM passport.owner",
     ),
     (
+        "tally of tag number",
+        "its total is not the sum of its states",
+        "SELECT tag::text FROM tally
+            WHERE total <> available + reserved + scanned + pending + claimed + recovered + withdrawn",
+    ),
+    (
         "users",
         "a key belongs to nobody",
         "SELECT DISTINCT account::text FROM api_key WHERE account NOT IN (SELECT id FROM account)",

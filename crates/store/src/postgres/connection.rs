@@ -83,7 +83,8 @@ impl Connections {
 }
 
 fn begin(url: &PostgresUrl) -> String {
-    let mut begin = "BEGIN ISOLATION LEVEL READ COMMITTED".to_owned();
+    // The planner guesses at many more rows than there are, for which compiling would be worth its time.
+    let mut begin = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL jit = off".to_owned();
     for (setting, value) in PATIENCE.into_iter().filter(|(setting, _)| !url.sets(setting)) {
         begin.push_str(&format!("; SET LOCAL {setting} = '{value}'"));
     }

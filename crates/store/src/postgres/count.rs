@@ -12,8 +12,8 @@ use super::{
 };
 use crate::{Fault, PoolCounts, PoolPage, StateCounts, TagFilter};
 
-/// Counting reads few rows, and is over before other servants or a compiler have got ready. For one transaction.
-const ALONE: &str = "SET LOCAL jit = off; SET LOCAL max_parallel_workers_per_gather = 0";
+/// Counting reads few rows, and is over before others have come to help. For one transaction.
+const ALONE: &str = "SET LOCAL max_parallel_workers_per_gather = 0";
 
 /// Counts at the moment that this connection's transaction sees. Holds that have ended count as available.
 pub(super) async fn counts(db: &Session, filter: TagFilter, now: Timestamp) -> Result<PoolCounts, Fault> {
@@ -30,10 +30,9 @@ pub(super) async fn counts(db: &Session, filter: TagFilter, now: Timestamp) -> R
 pub(super) async fn page(db: &Session, page: &PoolPage) -> Result<Vec<(Tag, StateCounts)>, Fault> {
     let sql = format!(
         "{} SELECT * FROM (SELECT name, id AS tag, {} FROM tag {JOINED}) AS counted
-        WHERE name > $1 AND {} > 0 ORDER BY name LIMIT $2",
+        WHERE name > $1 AND total > 0 ORDER BY name LIMIT $2",
         fresh(),
-        added(),
-        total()
+        added()
     );
     let after = page.after.as_ref().map_or("", Tag::as_str);
     let (rows, due) = ask(db, &sql, typed![after, page.limit as i64], page.now).await?;
@@ -67,16 +66,22 @@ async fn named(db: &Session, tags: Vec<Tag>, now: Timestamp) -> Result<PoolCount
 }
 
 async fn largest(db: &Session, limit: usize, now: Timestamp) -> Result<Vec<(Tag, StateCounts)>, Fault> {
+    // Those that were the largest when the tally was folded together, and as many more as may have shrunk or grown since.
     // Numbers break ties here, and names below: among tags of one size at the edge of the list any choice is right.
     let sql = format!(
-        "SELECT name, counted.* FROM (
+        "{}, moved AS MATERIALIZED (
+            SELECT tag FROM fresh WHERE total <> 0
+        ), candidate AS (
+            (SELECT tag FROM tally ORDER BY total DESC LIMIT 1 + $1 + (SELECT count(*) FROM moved))
+            UNION SELECT tag FROM moved
+        )
+        SELECT tag.name, counted.* FROM (
             SELECT * FROM (
-                SELECT tag, {} FROM (SELECT * FROM tally UNION ALL SELECT * FROM tally_fresh) AS either
-                WHERE tag <> {EVERY_PASSPORT} GROUP BY tag
-            ) AS summed WHERE {total} > 0 ORDER BY {total} DESC, tag LIMIT $1
+                SELECT id AS tag, {} FROM (SELECT tag AS id FROM candidate) AS candidate {JOINED}
+            ) AS summed WHERE tag <> {EVERY_PASSPORT} AND total > 0 ORDER BY total DESC, tag LIMIT $1
         ) AS counted JOIN tag ON tag.id = counted.tag",
-        tally::sums(),
-        total = total(),
+        fresh(),
+        added()
     );
     let (rows, due) = ask(db, &sql, typed![limit as i64], now).await?;
     let mut counts = rows.iter().map(|row| read_named(row, &due)).collect::<Result<Vec<_>, _>>()?;
@@ -93,11 +98,7 @@ fn fresh() -> String {
 const JOINED: &str = "LEFT JOIN tally ON tally.tag = id LEFT JOIN fresh ON fresh.tag = id";
 
 fn added() -> String {
-    tally::join(|state| format!("coalesce(tally.{state}, 0) + coalesce(fresh.{state}, 0) AS {state}"))
-}
-
-fn total() -> String {
-    StateName::ALL.map(|state| state.to_string()).join(" + ")
+    tally::columns(|column| format!("coalesce(tally.{column}, 0) + coalesce(fresh.{column}, 0) AS {column}"))
 }
 
 /// What is due and not yet written down, by tag: how many passports count as in a state in which they no longer are, and

@@ -15,7 +15,8 @@ use super::{
 use crate::{Fault, StoreError};
 
 /// A look at one moment, however long it takes.
-const LOOK: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL idle_in_transaction_session_timeout = 0";
+const LOOK: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
+                    SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL jit = off";
 
 /// A running transaction. If it is dropped before its end its connection is closed, and the server undoes it.
 pub(super) struct Ledger {

@@ -26,26 +26,34 @@ pub(super) fn moved(rows: &str, number: &str, was: &str, becomes: &str) -> Strin
     format!(
         "INSERT INTO tally_move (number, was, becomes, tags, counts)
         SELECT min(number), was, becomes, array_agg(tag), array_agg(count) FROM (
-            SELECT min({number}) AS number, {was} AS was, {becomes} AS becomes, tag, count(*)::integer AS count
-            FROM {rows} CROSS JOIN unnest(tags || {EVERY_PASSPORT}) AS tag WHERE {was} <> {becomes} GROUP BY 2, 3, tag
+            SELECT min(number) AS number, was, becomes, tag, count(*)::integer AS count FROM (
+                SELECT {number} AS number, {was} AS was, {becomes} AS becomes, unnest(tags || {EVERY_PASSPORT}) AS tag
+                FROM {rows} WHERE {was} <> {becomes}
+            ) AS each GROUP BY was, becomes, tag
         ) AS by_tag GROUP BY was, becomes"
     )
 }
 
-/// The sums of each state, in the order of the states.
+/// The columns that are added up: one for each state, and `total`.
+pub(super) fn columns(text: impl Fn(&str) -> String) -> String {
+    let columns = StateName::ALL.iter().map(|state| state.as_str()).chain(["total"]);
+    columns.map(text).collect::<Vec<_>>().join(", ")
+}
+
+/// Their sums.
 pub(super) fn sums() -> String {
-    join(|state| format!("sum({state})::bigint AS {state}"))
+    columns(|column| format!("sum({column})::bigint AS {column}"))
 }
 
 /// Folds a part of the moves together, and answers whether there may be more. Any number of servers may do so at the
 /// same time: each takes other moves, and what has gone from one table is in the other with the same commit.
 pub(super) async fn fold(db: &Session) -> Result<bool, Fault> {
-    let names = join(|state| state.to_string());
+    let names = columns(str::to_owned);
     let sums = join(|state| {
         let number = state as i16;
         format!("sum(count * ((becomes = {number})::integer - (was = {number})::integer))")
     });
-    let added = join(|state| format!("{state} = known.{state} + excluded.{state}"));
+    let added = columns(|column| format!("{column} = known.{column} + excluded.{column}"));
     let is_zero = StateName::ALL.map(|state| format!("known.{state} = 0")).join(" AND ");
     // Rows of the tally are changed in the order of their tags, so that two who fold never wait for each other in a
     // circle. A move is never changed, so that its place is as good as its number, and found at once.
@@ -60,8 +68,9 @@ pub(super) async fn fold(db: &Session) -> Result<bool, Fault> {
             )) RETURNING *
         ), folded AS (
             INSERT INTO tally AS known (tag, {names})
-            SELECT tag, {sums} FROM taken CROSS JOIN LATERAL unnest(tags, counts) AS moved (tag, count)
-            GROUP BY tag ORDER BY tag
+            SELECT tag, {sums}, sum(count * ((becomes >= 0)::integer - (was >= 0)::integer)) FROM (
+                SELECT was, becomes, unnest(tags) AS tag, unnest(counts) AS count FROM taken
+            ) AS moved GROUP BY tag ORDER BY tag
             ON CONFLICT (tag) DO UPDATE SET {added} RETURNING tag, {is_zero} AS is_zero
         )
         SELECT count(*) FILTER (WHERE chunk IS NULL), count(chunk), ARRAY(SELECT tag FROM folded WHERE is_zero) FROM taken"
@@ -108,6 +117,6 @@ pub(super) async fn check(db: &Session, report: &mut CheckReport) -> Result<(), 
 }
 
 /// A text for each state, in their order.
-pub(super) fn join(text: impl Fn(StateName) -> String) -> String {
+fn join(text: impl Fn(StateName) -> String) -> String {
     StateName::ALL.map(text).join(", ")
 }

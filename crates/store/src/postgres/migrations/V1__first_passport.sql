@@ -136,11 +136,16 @@ CREATE TABLE tally (
     pending   bigint NOT NULL,
     claimed   bigint NOT NULL,
     recovered bigint NOT NULL,
-    withdrawn bigint NOT NULL
+    withdrawn bigint NOT NULL,
+    -- All of them. It is in an index and changes seldom; what changes often is in none.
+    total     bigint NOT NULL
 ) WITH (fillfactor = 50);
+
+CREATE INDEX tally_total ON tally (total);
 
 -- What moved since. Every statement that changes states or tags adds a row, and never changes one, so that nobody waits
 -- for anybody. Now and then it is empty; its file is not cut off then, which takes a lock that everybody would wait for.
+-- A row that fits on a page is not packed either: it lives for a second.
 CREATE TABLE tally_move (
     -- The first row of the journal that it tells of.
     number  bigint PRIMARY KEY,
@@ -152,7 +157,7 @@ CREATE TABLE tally_move (
     -- And for each tag how many.
     tags    integer[] NOT NULL,
     counts  integer[] NOT NULL
-) WITH (vacuum_truncate = off);
+) WITH (vacuum_truncate = off, toast_tuple_target = 8160);
 
 -- One row for each change of a passport, never changed. `detail` is a JSON object; its `after` is the row about the
 -- passport's change before this one, so that each passport's history is a chain and a missing row is seen.
@@ -303,6 +308,9 @@ CREATE VIEW tally_fresh AS
         count * ((becomes = 3)::integer - (was = 3)::integer) AS pending,
         count * ((becomes = 4)::integer - (was = 4)::integer) AS claimed,
         count * ((becomes = 5)::integer - (was = 5)::integer) AS recovered,
-        count * ((becomes = 6)::integer - (was = 6)::integer) AS withdrawn
-    FROM tally_move CROSS JOIN LATERAL unnest(tags, counts) AS moved (tag, count)
-    WHERE NOT EXISTS (SELECT 1 FROM hidden WHERE hidden.chunk = tally_move.chunk);
+        count * ((becomes = 6)::integer - (was = 6)::integer) AS withdrawn,
+        count * ((becomes >= 0)::integer - (was >= 0)::integer) AS total
+    FROM (
+        SELECT was, becomes, unnest(tags) AS tag, unnest(counts) AS count FROM tally_move
+        WHERE NOT EXISTS (SELECT 1 FROM hidden WHERE hidden.chunk = tally_move.chunk)
+    ) AS moved;
