@@ -66,11 +66,16 @@ pub(super) async fn migrate(connections: &Connections, secret: Option<Fingerprin
     // Held by a transaction of its own: the migrations' are refinery's.
     let turn = connections.session().await?;
     turn.run("BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0").await?;
-    let sql = "SELECT pg_advisory_xact_lock(hashtextextended('passpool migration ' || current_schema(), 0))";
-    turn.query(sql, typed![]).await?;
+    lock_migrations(&turn).await?;
     let done = migrate_alone(connections, secret).await;
     turn.run("COMMIT").await?;
     done
+}
+
+/// Waits until nobody makes a database or brings one up to date, and keeps others from it until the transaction ends.
+pub(super) async fn lock_migrations(db: &Session) -> Result<(), Fault> {
+    let sql = "SELECT pg_advisory_xact_lock(hashtextextended('passpool migration ' || current_schema(), 0))";
+    db.query(sql, typed![]).await.map(drop)
 }
 
 async fn migrate_alone(connections: &Connections, secret: Option<Fingerprint>) -> Result<(), Fault> {
