@@ -1,5 +1,6 @@
 //! The command line: one file a command.
 
+mod bench;
 mod check;
 mod copy;
 mod create;
@@ -94,6 +95,9 @@ enum Command {
     Copy(copy::CopyCommand),
     Reopen(reopen::ReopenCommand),
     Openapi(openapi::OpenapiCommand),
+    Bench(bench::BenchCommand),
+    #[command(hide = true)]
+    BenchCeiling(bench::CeilingCommand),
 }
 
 impl Arguments {
@@ -154,6 +158,8 @@ impl Command {
             Self::Copy(command) => command.run(around).await,
             Self::Reopen(command) => command.run(around).await,
             Self::Openapi(command) => command.run(around),
+            Self::Bench(command) => command.run(around).await,
+            Self::BenchCeiling(command) => command.run(around).await,
         }
     }
 }

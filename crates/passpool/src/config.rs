@@ -21,7 +21,7 @@ use figment::{
     value::{Dict, Value},
 };
 
-const PREFIX: &str = "PASSPOOL_";
+pub(crate) const PREFIX: &str = "PASSPOOL_";
 const CONFIG: &str = "config";
 
 /// The values that the environment and the file give to flags, by the flags' long names.

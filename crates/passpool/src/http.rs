@@ -42,6 +42,17 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
 /// Every path that the server answers.
 pub fn router(app: App) -> Router {
+    router_with(app, Router::new())
+}
+
+/// The same and one path more: an answer from memory, behind everything that a reservation walks through. `bench` shows
+/// with it what the machine could do at best.
+pub(crate) fn router_with_ceiling(app: App) -> Router {
+    let ceiling = nmp::ceiling_routes(&app);
+    router_with(app, ceiling)
+}
+
+fn router_with(app: App, more_keyed: Router<App>) -> Router {
     let layers = ServiceBuilder::new()
         .layer(SetRequestIdLayer::x_request_id(request_id::Counting::new(&*app.entropy)))
         .layer(TraceLayer::new_for_http().make_span_with(span).on_request(()).on_response(()).on_failure(()))
@@ -52,7 +63,7 @@ pub fn router(app: App) -> Router {
         .layer(RequestBodyLimitLayer::new(BODY_AT_MOST));
     // What strangers may ask for. All else needs a key, or is health, and has no limit.
     let limit = from_fn_with_state(app.clone(), limit::by_address);
-    let keyed = Router::new().merge(nmp::routes()).merge(v1::routes());
+    let keyed = Router::new().merge(nmp::routes()).merge(v1::routes()).merge(more_keyed);
     let keyed = keyed.layer(from_fn_with_state(app.clone(), limit::known_by_address));
     let public = Router::new().merge(nmp::public_routes()).fallback(async || Problem::NoSuchPath).layer(limit.clone());
     let for_wallets = Router::new()

@@ -20,7 +20,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt as _;
 
-use crate::{app::App, http, shop::Shop, worker};
+use crate::{app::App, shop::Shop, worker};
 
 /// How long a client may take to send the head of a request, and how long an idle connection is kept.
 const HEAD_WITHIN: Duration = Duration::from_secs(75);
@@ -45,7 +45,8 @@ impl EndSignals {
         Ok(Self { terminate, interrupt })
     }
 
-    async fn received(&mut self) {
+    /// Waits for one of them.
+    pub(crate) async fn received(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
@@ -55,12 +56,19 @@ impl EndSignals {
 
 /// Serves until a signal, then finishes what was begun and closes the store: what was acknowledged stands, what was not
 /// is not done.
-pub async fn serve(listener: TcpListener, shop: Shop, mut signals: EndSignals) -> anyhow::Result<()> {
+///
+/// `routes` is [`crate::http::router`], unless somebody measures.
+pub async fn serve(
+    listener: TcpListener,
+    shop: Shop,
+    mut signals: EndSignals,
+    routes: fn(App) -> Router,
+) -> anyhow::Result<()> {
     let app = App::new(shop);
     let (ending, workers) = (CancellationToken::new(), TaskTracker::new());
     worker::start(&app, &workers, &ending);
     let connections = GracefulShutdown::new();
-    let router = http::router(app.clone());
+    let router = routes(app.clone());
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {

@@ -74,6 +74,11 @@ pub fn probe(path: &Path) -> Result<Found, OpenError> {
     schema::probe(path)
 }
 
+/// Which SQLite this is and how durable its answers are, for a person.
+pub fn description() -> String {
+    format!("SQLite {}, WAL, synchronous={}", rusqlite::version(), connection::SYNCHRONOUS)
+}
+
 /// Opens the database, and makes it if the intent allows that.
 ///
 /// A new database needs the fingerprint of its secret. An existing one has to belong to it, if one is given.

@@ -23,6 +23,7 @@ use crate::{
     clock::random,
     database::{Place, with_suffix},
     handout::Handout,
+    http,
     logs::LogFlags,
     serve::{EndSignals, serve},
     shop::Shop,
@@ -82,7 +83,7 @@ impl DemoCommand {
             clock,
             entropy,
         };
-        serve(listener, shop, signals).await?;
+        serve(listener, shop, signals, http::router).await?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -3,6 +3,7 @@
 use std::{io, net::SocketAddr, process::ExitCode};
 
 use anyhow::{Context, anyhow};
+use axum::Router;
 use passpool_core::{LinkBase, Network, Rule, State, WholeSeconds};
 use passpool_store::{DatabaseUrl, Intent, LinkSettings, Store, StoreError};
 use tokio::net::TcpListener;
@@ -10,6 +11,8 @@ use tokio::net::TcpListener;
 use super::{Surroundings, span::parse_span};
 use crate::{
     address::TrustedProxy,
+    app::App,
+    http,
     logs::LogFlags,
     serve::{EndSignals, serve},
     shop::Shop,
@@ -71,6 +74,15 @@ impl SettleDelay {
 
 impl ServeCommand {
     pub(super) async fn run(self, around: &mut Surroundings<'_>) -> anyhow::Result<ExitCode> {
+        self.run_with(around, http::router).await
+    }
+
+    /// The same with other paths.
+    pub(super) async fn run_with(
+        self,
+        around: &mut Surroundings<'_>,
+        routes: fn(App) -> Router,
+    ) -> anyhow::Result<ExitCode> {
         self.logs.start(around.output)?;
         // Before the database, so that an address in use does not leave a new one behind.
         let listener = bind(&self.listen).await.map_err(|error| cannot_listen(&self.listen, &error))?;
@@ -105,7 +117,7 @@ impl ServeCommand {
             clock,
             entropy,
         };
-        serve(listener, shop, signals).await?;
+        serve(listener, shop, signals, routes).await?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -1,6 +1,7 @@
 //! The paths of the NMP, byte for byte as its contract says.
 
 mod airdrop;
+mod ceiling;
 mod certificate;
 mod deferred;
 mod error;
@@ -36,6 +37,11 @@ pub(super) fn routes() -> Router<App> {
 /// The paths that strangers may ask.
 pub(super) fn public_routes() -> Router<App> {
     for_visitors().split_for_parts().0
+}
+
+/// The path that only `bench` asks for.
+pub(super) fn ceiling_routes(app: &App) -> Router<App> {
+    ceiling::routes(app)
 }
 
 /// What both say of themselves.

@@ -1,17 +1,19 @@
 //! The program as its users meet it: real processes, real HTTP, real files.
 //!
-//! Each module but the first five is a chapter of stories. They run the program that Cargo built beside them and know
+//! Each module but the first six is a chapter of stories. They run the program that Cargo built beside them and know
 //! nothing of its inside, but for the few that damage the database's file by hand.
 
 mod browser;
 mod client;
 mod process;
+mod schema;
 mod shop;
 mod watch;
 
 mod accounts;
 mod airdrop;
 mod bad_input;
+mod bench;
 mod certificate;
 mod claims;
 mod commands;

@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use crate::{
     client::{Client, Given},
     process::{Ended, PATIENCE, Process},
+    schema::Schema,
 };
 
 /// A base whose network wallets know by its host, so that links have two fields.
@@ -21,12 +22,14 @@ pub(crate) const LINK_BASE: &str = "https://test.arianee.net";
 
 pub(crate) struct Shop {
     folder: TempDir,
+    /// Where its database is, if that is not a file in the folder.
+    schema: Option<Schema>,
 }
 
 impl Shop {
     /// An empty folder, without a database.
     pub(crate) fn empty() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
+        Self { folder: tempfile::tempdir().unwrap(), schema: Schema::if_asked_for() }
     }
 
     /// A shop with so many passports that have one tag.
@@ -54,6 +57,13 @@ impl Shop {
         self.folder().join("shop.db")
     }
 
+    pub(crate) fn url(&self) -> String {
+        match &self.schema {
+            None => format!("sqlite:{}", self.database().display()),
+            Some(schema) => schema.url(),
+        }
+    }
+
     pub(crate) fn secret(&self) -> PathBuf {
         self.folder().join("shop.db.secret")
     }
@@ -79,7 +89,10 @@ impl Shop {
     /// A command on this shop's database.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = self.program();
-        command.args(arguments).arg("--database").arg(format!("sqlite:{}", self.database().display()));
+        command.args(arguments).arg("--database").arg(self.url());
+        if self.schema.is_some() {
+            command.arg("--secret-file").arg(self.secret());
+        }
         command
     }
 
@@ -149,8 +162,11 @@ impl Shop {
         fs::read_to_string(&file).unwrap().lines().map(row).collect()
     }
 
-    /// What plain SQLite answers about the file.
+    /// What plain SQLite answers about the file, or psql about what stands in its stead.
     pub(crate) fn sql(&self, statements: &str) -> String {
+        if let Some(schema) = &self.schema {
+            return schema.sql(statements);
+        }
         let mut sqlite = Command::new("sqlite3");
         // Who opens or closes the file holds it for a moment.
         sqlite.args(["-bail", "-cmd", ".timeout 10000"]).arg(self.database()).arg(statements);
@@ -165,7 +181,12 @@ impl Shop {
         let mut names: Vec<String> = fs::read_dir(self.folder()).unwrap().map(name).collect();
         names.retain(|name| !["-wal", "-shm", ".lock"].iter().any(|ending| name.ends_with(ending)));
         names.sort_unstable();
-        (names, if self.database().exists() { self.sql(".dump") } else { String::new() })
+        let dump = match &self.schema {
+            Some(schema) => schema.dump(),
+            None if self.database().exists() => self.sql(".dump"),
+            None => String::new(),
+        };
+        (names, dump)
     }
 
     pub(crate) fn serve(&self) -> Server {

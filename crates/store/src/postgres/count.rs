@@ -1,4 +1,6 @@
-//! Counting: how many passports are in which state, from the tally alone.
+//! Counting: how many passports are in which state, from the tally and from what is due.
+
+use std::collections::HashMap;
 
 use passpool_core::{StateName, Tag, Timestamp};
 use tokio_postgres::Row;
@@ -9,6 +11,9 @@ use super::{
     typed::typed,
 };
 use crate::{Fault, PoolCounts, PoolPage, StateCounts, TagFilter};
+
+/// Counting reads few rows, and is over before other servants or a compiler have got ready. For one transaction.
+const ALONE: &str = "SET LOCAL jit = off; SET LOCAL max_parallel_workers_per_gather = 0";
 
 /// Counts at the moment that this connection's transaction sees. Holds that have ended count as available.
 pub(super) async fn counts(db: &Session, filter: TagFilter, now: Timestamp) -> Result<PoolCounts, Fault> {
@@ -24,33 +29,33 @@ pub(super) async fn counts(db: &Session, filter: TagFilter, now: Timestamp) -> R
 /// A page of tags by name, with their counts. A tag that no passport has any more is none.
 pub(super) async fn page(db: &Session, page: &PoolPage) -> Result<Vec<(Tag, StateCounts)>, Fault> {
     let sql = format!(
-        "{} SELECT name, counted.* FROM tag CROSS JOIN LATERAL (SELECT {}, {} FROM counting WHERE tag = tag.id) AS counted
-        WHERE name > $2 AND total > 0 ORDER BY name LIMIT $3",
-        counting(),
+        "SELECT name, counted.* FROM tag CROSS JOIN LATERAL (
+            SELECT tag.id AS tag, {}, {} AS total FROM tallied WHERE tag = tag.id
+        ) AS counted WHERE name > $1 AND total > 0 ORDER BY name LIMIT $2",
         tally::sums(),
-        total("total"),
+        tally::total(),
     );
     let after = page.after.as_ref().map_or("", Tag::as_str);
-    let rows = db.query(&sql, typed![page.now.as_micros(), after, page.limit as i64]).await?;
-    rows.iter().map(read_named).collect()
+    let (rows, due) = ask(db, &sql, typed![after, page.limit as i64], page.now).await?;
+    rows.iter().map(|row| read_named(row, &due)).collect()
 }
 
 /// Of every passport, and of these tags. A tag that nobody has is counted with zeros.
 async fn named(db: &Session, tags: Vec<Tag>, now: Timestamp) -> Result<PoolCounts, Fault> {
     let sql = format!(
-        "{}, wanted AS (
-            SELECT NULL AS name, {EVERY_PASSPORT} AS id UNION ALL SELECT name, id FROM tag WHERE name = ANY($2)
-        )
-        SELECT name, counted.* FROM wanted
-        CROSS JOIN LATERAL (SELECT {} FROM counting WHERE tag = wanted.id) AS counted",
-        counting(),
-        tally::sums(),
+        "SELECT name, counted.* FROM (
+            SELECT NULL AS name, {EVERY_PASSPORT} AS id UNION ALL SELECT name, id FROM tag WHERE name = ANY($1)
+        ) AS wanted CROSS JOIN LATERAL (
+            SELECT wanted.id AS tag, {} FROM tallied WHERE tag = wanted.id
+        ) AS counted",
+        tally::sums()
     );
     let mut all = StateCounts::default();
     let mut tags: Vec<(Tag, StateCounts)> = tags.into_iter().map(|tag| (tag, StateCounts::default())).collect();
     let names: Vec<&str> = tags.iter().map(|(tag, _)| tag.as_str()).collect();
-    for row in db.query(&sql, typed![now.as_micros(), names]).await? {
-        let counted = read(&row)?;
+    let (rows, due) = ask(db, &sql, typed![names], now).await?;
+    for row in rows {
+        let counted = read(&row, &due)?;
         let Some(name) = row.try_get::<_, Option<&str>>("name")? else {
             all = counted;
             continue;
@@ -65,61 +70,76 @@ async fn named(db: &Session, tags: Vec<Tag>, now: Timestamp) -> Result<PoolCount
 async fn largest(db: &Session, limit: usize, now: Timestamp) -> Result<Vec<(Tag, StateCounts)>, Fault> {
     // Numbers break ties here, and names below: among tags of one size at the edge of the list any choice is right.
     let sql = format!(
-        "{} SELECT name, counted.* FROM (
-            SELECT tag, {}, {} FROM counting WHERE tag <> {EVERY_PASSPORT}
-            GROUP BY tag HAVING {} > 0 ORDER BY total DESC, tag LIMIT $2
-        ) AS counted JOIN tag ON tag.id = tag",
-        counting(),
+        "SELECT name, counted.* FROM (
+            SELECT tag, {}, {total} AS total FROM tallied WHERE tag <> {EVERY_PASSPORT}
+            GROUP BY tag HAVING {total} > 0 ORDER BY total DESC, tag LIMIT $1
+        ) AS counted JOIN tag ON tag.id = counted.tag",
         tally::sums(),
-        total("total"),
-        total(""),
+        total = tally::total(),
     );
-    let rows = db.query(&sql, typed![now.as_micros(), limit as i64]).await?;
-    let mut counts = rows.iter().map(read_named).collect::<Result<Vec<_>, _>>()?;
+    let (rows, due) = ask(db, &sql, typed![limit as i64], now).await?;
+    let mut counts = rows.iter().map(|row| read_named(row, &due)).collect::<Result<Vec<_>, _>>()?;
     counts.sort_unstable_by(|(a, x), (b, y)| y.total().cmp(&x.total()).then_with(|| a.cmp(b)));
     Ok(counts)
 }
 
-/// The beginning of a statement: all that is to be added up, by tag and state. What the tally says is corrected by what
-/// is due at the moment that is the first parameter: nobody has written that down yet.
-fn counting() -> String {
-    let moved = StateName::ALL.map(|state| {
-        let number = state as i16;
-        format!("(becomes = {number})::integer - (state = {number})::integer")
-    });
-    format!(
-        "WITH due AS (
-            SELECT tags, state, CASE WHEN state = 3 AND (until IS NULL OR until > $1) THEN 2 ELSE 0 END AS becomes
+/// What is due and not yet written down, by tag: how many passports count as in a state in which they no longer are, and
+/// in which they are.
+type Due = HashMap<i32, Vec<(StateName, StateName, u64)>>;
+
+/// Asks the tally, and for what is due.
+async fn ask(
+    db: &Session,
+    sql: &str,
+    parameters: super::typed::Parameters<'_>,
+    now: Timestamp,
+) -> Result<(Vec<Row>, Due), Fault> {
+    // One after the other on the server, and all on their way at once.
+    let ((), rows, due) = tokio::try_join!(db.run(ALONE), db.query(sql, parameters), due(db, now))?;
+    Ok((rows, due))
+}
+
+async fn due(db: &Session, now: Timestamp) -> Result<Due, Fault> {
+    let sql = format!(
+        "SELECT tag, state, becomes, count(*) FROM (
+            SELECT tags, state, CASE WHEN state = 3 AND (until IS NULL OR until > $1) THEN 2::smallint ELSE 0::smallint END
+                AS becomes
             FROM (
                 SELECT seq FROM ending WHERE is_transfer AND at <= $1
                 UNION ALL
                 SELECT seq FROM ending WHERE NOT is_transfer AND at <= $1
             ) AS either JOIN passport USING (seq)
-        ), moved AS MATERIALIZED (
-            SELECT tag, {} FROM due CROSS JOIN unnest(tags || {EVERY_PASSPORT}) AS tag
-        ), counting AS (
-            SELECT * FROM tallied UNION ALL SELECT * FROM moved
-        )",
-        moved.join(", ")
-    )
+        ) AS due CROSS JOIN unnest(tags || {EVERY_PASSPORT}) AS tag GROUP BY tag, state, becomes"
+    );
+    let mut due = Due::new();
+    for row in db.query(&sql, typed![now.as_micros()]).await? {
+        let state = |column| {
+            let number: i16 = row.try_get(column)?;
+            let name = usize::try_from(number).ok().and_then(|number| StateName::ALL.get(number)).copied();
+            name.ok_or_else(|| Fault::Damaged(format!("there is no state {number}")))
+        };
+        let count: i64 = row.try_get("count")?;
+        due.entry(row.try_get("tag")?).or_default().push((state("state")?, state("becomes")?, count.cast_unsigned()));
+    }
+    Ok(due)
 }
 
-fn total(name: &str) -> String {
-    let sums = StateName::ALL.map(|state| format!("sum({state})")).join(" + ");
-    if name.is_empty() { sums } else { format!("{sums} AS {name}") }
-}
-
-fn read_named(row: &Row) -> Result<(Tag, StateCounts), Fault> {
+fn read_named(row: &Row, due: &Due) -> Result<(Tag, StateCounts), Fault> {
     let tag = Tag::parse(row.try_get("name")?).map_err(|error| Fault::Damaged(error.to_string()))?;
-    Ok((tag, read(row)?))
+    Ok((tag, read(row, due)?))
 }
 
-fn read(row: &Row) -> Result<StateCounts, Fault> {
+fn read(row: &Row, due: &Due) -> Result<StateCounts, Fault> {
+    let tag: i32 = row.try_get("tag")?;
+    let wrong = |state| Fault::Damaged(format!("the tally counts too few passports of tag number {tag} as {state}"));
     let mut counts = StateCounts::default();
     for state in StateName::ALL {
-        let count = row.try_get::<_, Option<i64>>(state.as_str())?.unwrap_or(0);
-        *counts.of_mut(state) = u64::try_from(count)
-            .map_err(|_| Fault::Damaged(format!("the tally counts {count} passports as {state}")))?;
+        let count: Option<i64> = row.try_get(state.as_str())?;
+        *counts.of_mut(state) = u64::try_from(count.unwrap_or(0)).map_err(|_| wrong(state))?;
+    }
+    for &(state, becomes, count) in due.get(&tag).into_iter().flatten() {
+        *counts.of_mut(state) = counts.of(state).checked_sub(count).ok_or_else(|| wrong(state))?;
+        *counts.of_mut(becomes) += count;
     }
     Ok(counts)
 }

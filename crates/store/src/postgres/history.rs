@@ -44,7 +44,7 @@ pub(super) async fn of(db: &Session, row: &PassportRow) -> Result<Vec<JournalRow
     );
     let rows = db.query(sql, typed![row.changed]).await?;
     let history = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-    let missing = history.first().map_or(Some(row.changed), |first| before(first));
+    let missing = history.first().map_or(Some(row.changed), before);
     match missing {
         None => Ok(history),
         Some(missing) => Err(Fault::Damaged(format!("the journal's row {missing} is missing"))),

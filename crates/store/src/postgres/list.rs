@@ -4,7 +4,7 @@
 //! recipients of a reference; or by the journal from a moment on. Whichever it is, a page looks at a bounded number of
 //! passports.
 
-use std::ops::Range;
+use std::{fmt::Write as _, ops::Range};
 
 use passpool_core::{KioskName, PassportId, Reference, Rule, StateName, Tags, Timestamp};
 use tokio_postgres::Row;
@@ -23,12 +23,12 @@ use super::{
     tags::Wanted,
     typed::typed,
 };
-use crate::{
-    Cursor, Fault, ListedPassport, Page, PassportFilter, PassportNow, PassportPage, PoolCounts, StateCounts, TagFilter,
-};
+use crate::{Cursor, Fault, ListedPassport, Page, PassportFilter, PassportNow, PassportPage, StateCounts, TagFilter};
 
-/// How many passports are looked at for one page: some milliseconds' worth.
-const LOOK_AT: i64 = 4_000;
+/// How many passports are looked at for one page: some milliseconds' worth, as they may be far from each other.
+const LOOK_AT: i64 = 1_000;
+/// How many rows of the journal are passed over for one page.
+const PASS_OVER: i64 = 10_000;
 
 /// One passport with everything that is known of it.
 pub(super) async fn one(db: &Session, id: PassportId, now: Timestamp) -> Result<Option<PassportNow>, Fault> {
@@ -122,35 +122,43 @@ struct List<'a> {
     page: PassportPage,
 }
 
+/// Where a list looks.
+struct Candidates {
+    /// A statement for those that may be meant, each with its `place` in the list and its `seq`.
+    sql: String,
+    /// What is known of them without looking at the passport.
+    condition: String,
+    /// True if only those come that have the tags.
+    have_tags: bool,
+}
+
 impl List<'_> {
     /// In the order of creation.
     async fn made(&self, db: &Session) -> Result<Page<ListedPassport>, Fault> {
         let Some(candidates) = self.candidates(db).await? else {
             return Ok(Page { items: Vec::new(), next: None });
         };
-        db.run(KEEP_NESTED_LOOPS).await?;
         let range = self.page.after.map_or(0, |after| after.0 + 1)..i64::MAX;
-        let (items, over) = self.find(db, &candidates, range.clone()).await?;
-        let next = match over {
-            Some(over) => Some(over - 1),
-            None => self.end_of_look(db, &candidates, range).await?,
-        };
+        let (items, next) = self.find(db, &candidates, range).await?;
         Ok(Page { items, next: next.map(Cursor) })
     }
 
     /// In the order of the last change, from a place in the journal on.
     async fn changed(&self, connections: &Connections, first: i64) -> Result<Page<ListedPassport>, Fault> {
-        let candidates = "SELECT journal.seq AS place, (
+        // A passport's last change is as old as its row of the journal.
+        let sql = "SELECT journal.seq AS place, (
                 SELECT passport.seq FROM passport WHERE id = journal.passport AND changed = journal.seq
-            ) AS seq FROM journal WHERE journal.seq >= $1 AND journal.seq < $2 ORDER BY journal.seq LIMIT $4";
+            ) AS seq FROM (
+                SELECT seq, passport, at FROM journal WHERE seq >= $1 AND seq < $2 ORDER BY seq LIMIT $9
+            ) AS journal WHERE at >= $10 LIMIT $4";
+        let candidates = Candidates { sql: sql.to_owned(), condition: "true".to_owned(), have_tags: false };
         let from = self.page.after.map_or(first, |after| first.max(after.0 + 1));
         let mut reader = journal::Reader::new(connections);
         loop {
             let (db, behind) = reader.look().await?;
-            db.run(KEEP_NESTED_LOOPS).await?;
-            let (items, over) = self.find(&db, candidates, from..behind).await?;
-            let looked = Looked::at(&db, from..over.unwrap_or(behind), LOOK_AT).await?;
-            let next = over.map(|over| over - 1).or(looked.more());
+            let (items, next) = self.find(&db, &candidates, from..behind).await?;
+            let looked = Looked::at(&db, from..next.map_or(behind, |next| next + 1), PASS_OVER).await?;
+            let next = next.or(looked.more());
             let read = Stretch { page: Page { items, next: next.map(Cursor) }, looked };
             if let Some(page) = reader.accept(db, read).await? {
                 return Ok(page);
@@ -158,106 +166,113 @@ impl List<'_> {
         }
     }
 
-    /// The statement that finds those that may be meant, each with its place in the list and its seq. None if there are
-    /// none.
-    async fn candidates(&self, db: &Session) -> Result<Option<String>, Fault> {
+    /// None if there are none.
+    async fn candidates(&self, db: &Session) -> Result<Option<Candidates>, Fault> {
         if self.filter.reference.is_some() {
             let sql = "SELECT DISTINCT passport AS place, passport AS seq FROM recipient \
                        WHERE reference = $8 AND passport >= $1 ORDER BY passport LIMIT $4";
-            return Ok(Some(sql.to_owned()));
+            return Ok(Some(Candidates { sql: sql.to_owned(), condition: "true".to_owned(), have_tags: false }));
         }
+        let Some(rarest) = self.rarest(db).await? else { return Ok(None) };
         let between = "seq >= low AND seq < high";
         let tagged = |nth: usize| {
             format!("(SELECT seq FROM tagged WHERE tag = ($3::integer[])[{nth}] AND {between} ORDER BY seq LIMIT $4)")
         };
-        let counts = self.counts(db).await?;
-        if !self.is_any_counted(&counts) {
-            return Ok(None);
-        }
+        let mut condition = "true".to_owned();
         let in_gap = match &self.wanted {
             None => format!("SELECT seq FROM passport WHERE {between} ORDER BY seq LIMIT $4"),
             Some(Wanted { rule: Rule::Or, tags }) => {
                 let branches = (1..=tags.len()).map(tagged).collect::<Vec<_>>().join(" UNION ALL ");
                 format!("SELECT DISTINCT seq FROM ({branches}) AS branch ORDER BY seq LIMIT $4")
             }
-            Some(Wanted { rule: Rule::And, .. }) => {
-                // Who has all of the tags has the rarest of them.
-                let rarest = counts.tags.iter().zip(1..).min_by_key(|((_, counts), _)| counts.total());
-                tagged(rarest.map_or(1, |(_, nth)| nth))
+            Some(Wanted { rule: Rule::And, tags }) => {
+                for other in (1..=tags.len()).filter(|nth| *nth != rarest) {
+                    let _ = write!(
+                        condition,
+                        " AND (SELECT true FROM tagged WHERE tag = ($3::integer[])[{other}] AND tagged.seq = candidate.seq)"
+                    );
+                }
+                tagged(rarest)
             }
         };
-        Ok(Some(format!(
-            "{VISIBLE} SELECT seq AS place, seq FROM visible CROSS JOIN LATERAL ({in_gap}) AS in_gap LIMIT $4"
-        )))
+        let sql =
+            format!("{VISIBLE} SELECT seq AS place, seq FROM visible CROSS JOIN LATERAL ({in_gap}) AS in_gap LIMIT $4");
+        Ok(Some(Candidates { sql, condition, have_tags: true }))
     }
 
-    async fn counts(&self, db: &Session) -> Result<PoolCounts, Fault> {
+    /// Which of the tags the fewest passports have, as far as it matters: who has all of the tags has that one. None if
+    /// the counts say that nothing will be found, so that nobody looks for it page after page.
+    async fn rarest(&self, db: &Session) -> Result<Option<usize>, Fault> {
+        let rule = self.wanted.as_ref().map(|wanted| wanted.rule);
         let tags = self.filter.selector.as_ref().map(|selector| selector.tags().to_vec()).unwrap_or_default();
-        count::counts(db, TagFilter::Named(tags), self.page.now).await
-    }
-
-    /// False if the counts say that nothing will be found, so that nobody looks for it page after page.
-    fn is_any_counted(&self, counts: &PoolCounts) -> bool {
-        let is_counted = |counts: &StateCounts| match self.filter.state {
+        if self.filter.state.is_none() && (rule != Some(Rule::And) || tags.len() == 1) {
+            return Ok(Some(1));
+        }
+        let counts = count::counts(db, TagFilter::Named(tags), self.page.now).await?;
+        let is_any = |counts: &StateCounts| match self.filter.state {
             Some(state) => counts.of(state) > 0,
             None => counts.total() > 0,
         };
-        let mut tags = counts.tags.iter().map(|(_, counts)| counts);
-        match self.wanted.as_ref().map(|wanted| wanted.rule) {
-            None => is_counted(&counts.all),
-            Some(Rule::And) => tags.all(is_counted),
-            Some(Rule::Or) => tags.any(is_counted),
-        }
+        let mut by_tag = counts.tags.iter().map(|(_, counts)| counts);
+        let may_be_found = match rule {
+            None => is_any(&counts.all),
+            Some(Rule::And) => by_tag.all(is_any),
+            Some(Rule::Or) => by_tag.any(is_any),
+        };
+        let rarest = counts.tags.iter().zip(1..).min_by_key(|((_, counts), _)| counts.total());
+        Ok(may_be_found.then(|| rarest.map_or(1, |(_, nth)| nth)))
     }
 
-    /// Those of the candidates that are meant, and the place of the first that the page has no room for.
+    /// Those of the candidates that are meant, and the last place that was looked at if there may be more behind it.
     async fn find(
         &self,
         db: &Session,
-        candidates: &str,
+        candidates: &Candidates,
         range: Range<i64>,
     ) -> Result<(Vec<ListedPassport>, Option<i64>), Fault> {
+        let Candidates { sql: candidate, condition, .. } = candidates;
         // What is looked up row by row comes in the order of the candidates.
         let sql = format!(
-            "SELECT passport.*, place FROM ({candidates}) AS candidate CROSS JOIN LATERAL (
+            "SELECT passport.*, place FROM ({candidate}) AS candidate CROSS JOIN LATERAL (
                 SELECT * FROM passport WHERE passport.seq = candidate.seq {} LIMIT 1
-            ) AS passport LIMIT $5",
-            self.conditions()
+            ) AS passport WHERE {condition} LIMIT $5",
+            self.conditions(candidates)
         );
-        let mut rows = self.ask(db, &sql, range).await?;
-        let over = rows.get(self.page.limit).map(|over| over.try_get("place")).transpose()?;
+        let ((), mut rows) = tokio::try_join!(db.run(KEEP_NESTED_LOOPS), self.ask(db, &sql, range.clone()))?;
+        let next = match rows.get(self.page.limit) {
+            Some(over) => Some(over.try_get::<_, i64>("place")? - 1),
+            None => {
+                let sql = format!("SELECT place FROM ({candidate}) AS candidate OFFSET $4 - 1 LIMIT 1");
+                self.ask(db, &sql, range).await?.first().map(|row| row.try_get("place")).transpose()?
+            }
+        };
         rows.truncate(self.page.limit);
         let rows = rows.iter().map(PassportRow::read).collect::<Result<Vec<_>, _>>()?;
         let mut names = Names::default();
         names.look_up_tags(db, &rows).await?;
         let listed = rows.iter().map(|row| Ok(listed(row, self.page.now, names.tags(row)?)));
-        Ok((listed.collect::<Result<_, Fault>>()?, over))
+        Ok((listed.collect::<Result<_, Fault>>()?, next))
     }
 
-    /// The last place that a page looks at, if there may be more behind it.
-    async fn end_of_look(&self, db: &Session, candidates: &str, range: Range<i64>) -> Result<Option<i64>, Fault> {
-        let sql = format!("SELECT place FROM ({candidates}) AS candidate OFFSET $4 - 1 LIMIT 1");
-        self.ask(db, &sql, range).await?.first().map(|row| Ok(row.try_get(0)?)).transpose()
-    }
-
-    fn conditions(&self) -> String {
+    /// What a passport has to be.
+    fn conditions(&self, candidates: &Candidates) -> String {
         let mut conditions = String::new();
-        match self.wanted.as_ref().map(|wanted| wanted.rule) {
-            None => {}
-            Some(Rule::And) => conditions.push_str(" AND tags @> $3"),
-            Some(Rule::Or) => conditions.push_str(" AND tags && $3"),
+        match &self.wanted {
+            Some(wanted) if !candidates.have_tags => conditions.push_str(match wanted.rule {
+                Rule::And => " AND tags @> $3",
+                Rule::Or => " AND tags && $3",
+            }),
+            _ => {}
         }
         if self.filter.state.is_some() {
-            conditions.push_str(&format!(" AND {COUNTS_AS} = $6"));
+            let _ = write!(conditions, " AND {COUNTS_AS} = $6");
         }
         if self.filter.reference.is_some() {
-            conditions.push_str(&format!(
+            let _ = write!(
+                conditions,
                 " AND {COUNTS_AS} <> 0 AND EXISTS (SELECT 1 FROM recipient WHERE recipient.passport = passport.seq \
                  AND recipient.reservation = passport.reservation AND recipient.reference = $8)"
-            ));
-        }
-        if self.filter.changed_since.is_some() {
-            conditions.push_str(" AND changed_at >= $9");
+            );
         }
         conditions
     }
@@ -270,7 +285,8 @@ impl List<'_> {
         let reference = self.filter.reference.as_ref().map(Reference::as_str);
         let since = self.filter.changed_since.map(Timestamp::as_micros);
         let now = self.page.now.as_micros();
-        db.query(sql, typed![range.start, range.end, tags, LOOK_AT, limit, state, now, reference, since]).await
+        let parameters = typed![range.start, range.end, tags, LOOK_AT, limit, state, now, reference, PASS_OVER, since];
+        db.query(sql, parameters).await
     }
 }
 

@@ -63,6 +63,11 @@ pub(super) fn sums() -> String {
     join(&StateName::ALL, |state| format!("sum({state})::bigint AS {state}"))
 }
 
+/// The sum of all states.
+pub(super) fn total() -> String {
+    StateName::ALL.map(|state| format!("sum({state})")).join(" + ")
+}
+
 /// Folds together a part of what was added, and answers whether there may be more. Any number of servers may do so at
 /// the same time: each takes other rows, and what has gone from one table is in another with the same commit.
 pub(super) async fn fold(db: &Session) -> Result<bool, Fault> {

@@ -9,6 +9,9 @@ use crate::Fault;
 /// What marks a file as ours, in its header: "PPL1".
 const APPLICATION_ID: i32 = 0x5050_4c31;
 
+/// Every commit waits for its fsync. No setting changes that.
+pub(super) const SYNCHRONOUS: &str = "FULL";
+
 /// How long a file may be locked by somebody else before that is an error.
 const LOCKED_AT_MOST: Duration = Duration::from_secs(5);
 /// How soon a lock is tried again: at first often, for most are held for a few milliseconds, and who runs an import lets
@@ -29,7 +32,7 @@ pub(super) fn open_to_write(path: &Path) -> Result<Connection, Fault> {
     if mode != "wal" {
         return Err(Fault::Database(format!("the file cannot be kept in WAL mode, only in {mode} mode")));
     }
-    db.pragma_update(None, "synchronous", "FULL")?;
+    db.pragma_update(None, "synchronous", SYNCHRONOUS)?;
     db.pragma_update(None, "foreign_keys", "ON")?;
     // 16 MB: enough for the pages that are handed out or imported next. More is slower: whenever a page of an index was
     // split, SQLite walks its whole cache at the commit (measured: 9 % of the writer's time with 64 MB).

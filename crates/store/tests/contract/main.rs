@@ -3,6 +3,7 @@
 mod accounts;
 #[path = "../support/backend.rs"]
 mod backend;
+mod counting;
 mod events;
 mod holds;
 mod imports;
@@ -24,7 +25,7 @@ macro_rules! tell {
     ($backend:ident: $($module:ident::$story:ident,)*) => {
         $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
         async fn $story() {
-            let shop = crate::shop::Shop::$backend().await;
+            let shop = std::sync::Arc::new(crate::shop::Shop::$backend().await);
             crate::$module::$story(&shop).await;
             shop.agrees_with_itself().await;
         })*
@@ -49,7 +50,19 @@ mod sqlite_file {
     tell! { sqlite: recipients::no_name_is_left_in_the_file, }
 }
 
+/// What many servers at one database need besides.
+mod postgres_servers {
+    tell! {
+        postgres:
+        counting::a_tally_that_is_wrong_is_found,
+        events::nobody_reads_past_a_number_whose_row_is_still_to_come,
+        events::a_number_that_was_taken_in_vain_holds_nobody_up,
+        events::a_moment_is_found_in_a_long_journal,
+    }
+}
+
 contract! {
+    counting::sums_agree_while_passports_come_and_go,
     reserving::racers_never_share_a_passport,
     reserving::a_shortage_takes_nothing,
     reserving::a_partial_wish_takes_what_is_there,

@@ -1,0 +1,292 @@
+//! The cases, one function each.
+
+use super::{
+    ask::{Ask, Pick},
+    case::{Case, Extent, Load, Pace, Row, Work},
+    stock::{Stock, Tagging},
+};
+
+/// How large the cases are.
+#[derive(Clone, Debug)]
+pub(super) struct Scale {
+    pub(super) rounds: usize,
+    pub(super) seconds: f64,
+    /// How many connections call in most rows.
+    connections: usize,
+    /// The numbers of connections of the case that compares them, `connections` among them.
+    ladder: &'static [usize],
+    /// How many passports there are in a small pool, a usual one and a large one.
+    small: u64,
+    usual: u64,
+    large: u64,
+    /// How many there are where all rows hand out without giving back.
+    plenty: u64,
+    /// How many calls are made of a small pool before all is given back.
+    slice: u64,
+    /// Bulk reservations.
+    bulk: [u32; 3],
+    claims: u32,
+}
+
+impl Scale {
+    pub(super) const FULL: Self = Self {
+        rounds: 5,
+        seconds: 2.0,
+        connections: 256,
+        ladder: &[1, 16, 64, 256, 1_024],
+        small: 10_000,
+        usual: 1_000_000,
+        large: 10_000_000,
+        plenty: 6_000_000,
+        slice: 8_000,
+        bulk: [50, 10_000, 100_000],
+        claims: 40_000,
+    };
+    /// What tells whether the shape is right, on a machine that does other things too, and without optimization.
+    pub(super) const QUICK: Self = Self {
+        rounds: 3,
+        seconds: 0.25,
+        connections: 32,
+        ladder: &[1, 32, 128],
+        small: 2_000,
+        usual: 10_000,
+        large: 40_000,
+        plenty: 30_000,
+        slice: 1_000,
+        bulk: [50, 1_000, 4_000],
+        claims: 1_000,
+    };
+
+    fn words(count: u64) -> String {
+        match count {
+            millions if millions.is_multiple_of(1_000_000) => format!("{} million", millions / 1_000_000),
+            thousands if thousands.is_multiple_of(1_000) => format!("{} thousand", thousands / 1_000),
+            count => count.to_string(),
+        }
+    }
+}
+
+/// A case that cannot be measured here.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LeftOut {
+    pub(super) case: &'static str,
+    pub(super) why: &'static str,
+}
+
+/// The cases that wait for something that is not here yet.
+pub(super) const LEFT_OUT: [LeftOut; 1] = [LeftOut {
+    case: "postgres",
+    why: "one and three servers on PostgreSQL beside the textbook SKIP LOCKED statement: this version has no \
+          PostgreSQL store",
+}];
+
+/// Every case, in the order of the table.
+pub(super) fn all(scale: &Scale) -> Vec<Case> {
+    vec![
+        ceiling(scale),
+        reserve(scale),
+        size(scale),
+        drained(scale),
+        tags(scale),
+        overlap(scale),
+        bulk(scale),
+        transfer(scale),
+        mixed(scale),
+        start(scale),
+    ]
+}
+
+/// The names of all of them, those that are left out too.
+pub(super) fn names() -> Vec<&'static str> {
+    all(&Scale::QUICK).iter().map(|case| case.name).chain(LEFT_OUT.iter().map(|left| left.case)).collect()
+}
+
+fn ceiling(scale: &Scale) -> Case {
+    let answer = "authenticated answer from memory";
+    Case {
+        name: "ceiling",
+        about: "what HTTP alone costs here",
+        stocks: vec![Stock::ceiling()],
+        rows: vec![
+            Row::flat_out("healthz", 0, Ask::Health, scale.connections),
+            Row::flat_out(answer, 0, Ask::Ceiling, scale.connections).against("healthz"),
+        ],
+    }
+}
+
+/// The row of so many connections.
+pub(super) fn connections(count: usize) -> String {
+    match count {
+        1 => "1 connection".into(),
+        count => format!("{count} connections"),
+    }
+}
+
+fn reserve(scale: &Scale) -> Case {
+    let mut rows = Vec::new();
+    for count in scale.ladder {
+        let ceiling = format!("from memory, {}", connections(*count));
+        rows.push(Row::flat_out(ceiling.clone(), 0, Ask::Ceiling, *count));
+        rows.push(Row::flat_out(connections(*count), 1, Ask::One(Pick::Tag), *count).against(ceiling));
+    }
+    let top = connections(scale.connections);
+    let half = Pace::ShareOf { row: top.clone(), share: 0.5 };
+    let half = Row::flat_out(HALF, 1, Ask::One(Pick::Tag), scale.connections).pace(half).against(top.clone());
+    rows.push(half);
+    rows.push(Row::flat_out(KEYED, 1, Ask::OneWithKey, scale.connections).against(top));
+    Case {
+        name: "reserve",
+        about: "durable reserveOne, one tag, each beside an authenticated answer of the same size from memory",
+        stocks: vec![Stock::ceiling(), Stock::of(scale.plenty, Tagging::One)],
+        rows,
+    }
+}
+
+pub(super) const HALF: &str = "half of that rate";
+pub(super) const KEYED: &str = "an Idempotency-Key on each call";
+
+fn size(scale: &Scale) -> Case {
+    let sizes = [scale.small, scale.usual, scale.large];
+    let row = |(stock, size): (usize, &u64)| {
+        let row = Row::flat_out(Scale::words(*size), stock, Ask::One(Pick::Tag), scale.connections);
+        let row = row.extent(Extent::Slices(scale.slice));
+        if stock == 0 { row } else { row.against(Scale::words(scale.small)) }
+    };
+    Case {
+        name: "size",
+        about: "reserveOne from pools of several sizes; all is given back before each few thousand calls, off the clock",
+        stocks: sizes.iter().map(|size| Stock::of(*size, Tagging::One)).collect(),
+        rows: sizes.iter().enumerate().map(row).collect(),
+    }
+}
+
+fn drained(scale: &Scale) -> Case {
+    let fresh = Stock::of(scale.plenty, Tagging::One);
+    Case {
+        name: "drained",
+        about: "reserveOne from a pool of which nine of ten passports are gone",
+        stocks: vec![fresh, Stock { drained: 9, ..fresh }],
+        rows: vec![
+            Row::flat_out("fresh", 0, Ask::One(Pick::Tag), scale.connections),
+            Row::flat_out("90 % drained", 1, Ask::One(Pick::Tag), scale.connections).against("fresh"),
+        ],
+    }
+}
+
+fn tags(scale: &Scale) -> Case {
+    /// How many tags there are instead of one.
+    const TAGS: u64 = 1_000;
+    let stock = |tagging| Stock::of(scale.plenty / 3, tagging);
+    Case {
+        name: "tags",
+        about: "reserveOne by other tags than one that all passports have",
+        stocks: vec![stock(Tagging::One), stock(Tagging::EachOf(TAGS)), stock(Tagging::Own)],
+        rows: vec![
+            Row::flat_out("one hot tag", 0, Ask::One(Pick::Tag), scale.connections),
+            Row::flat_out("1,000 tags in turn", 1, Ask::One(Pick::EachOf(TAGS)), scale.connections)
+                .against("one hot tag"),
+            Row::flat_out("a tag of its own on each", 2, Ask::One(Pick::Tag), scale.connections).against("one hot tag"),
+        ],
+    }
+}
+
+fn overlap(scale: &Scale) -> Case {
+    /// How many passports have both tags.
+    const COMMON: u64 = 100;
+    let stock = Stock::of(scale.large, Tagging::Halves { common: COMMON });
+    let row = |name, ask| Row::flat_out(name, 0, ask, 1);
+    Case {
+        name: "overlap",
+        about: "reserveOne by two tags of which 100 passports have both, of half of the pool each; one connection",
+        stocks: vec![stock],
+        rows: vec![
+            row("while it lasts", Ask::One(Pick::Both)).extent(Extent::Slices(COMMON)),
+            row("used up", Ask::NoneLeft(Pick::Both)),
+        ],
+    }
+}
+
+fn bulk(scale: &Scale) -> Case {
+    let [few, many, most] = scale.bulk;
+    let name = |count: u32| format!("reservations of {}", Scale::words(count.into()));
+    let load = |ask, connections, extent| Work::Load(Load { ask, connections, pace: Pace::FlatOut, extent });
+    let reserve = |count, connections, extent| Row::new(name(count), 0, load(Ask::Many(count), connections, extent));
+    let back = Ask::Reset(most.into());
+    Case {
+        name: "bulk",
+        about: "POST /v1/reservations and resetAll, of passports with three tags; rates count links",
+        stocks: vec![Stock::of(scale.usual, Tagging::Three)],
+        rows: vec![
+            reserve(few, 16, Extent::CallsOfFull(u64::from(most / few))),
+            reserve(many, 1, Extent::CallsOfFull(1)).against(name(few)),
+            reserve(most, 1, Extent::CallsOfFull(1)).against(name(few)),
+            Row::new(format!("reset of {}", Scale::words(most.into())), 0, load(back, 1, Extent::Calls(1)))
+                .against(name(most)),
+        ],
+    }
+}
+
+fn transfer(scale: &Scale) -> Case {
+    let [import, export] = ["import", "export"].map(|what| format!("{what} of {}", Scale::words(scale.usual)));
+    Case {
+        name: "transfer",
+        about: "the commands import, of CSV with three tags a passport into a new database, and export",
+        stocks: vec![Stock::of(scale.usual, Tagging::Three)],
+        rows: vec![
+            Row::new(import.clone(), 0, Work::Import { passports: scale.usual }),
+            Row::new(export, 0, Work::Export).against(import),
+        ],
+    }
+}
+
+fn mixed(scale: &Scale) -> Case {
+    let stock = Stock { claims: scale.claims, ..Stock::of(scale.plenty, Tagging::One) };
+    Case {
+        name: "mixed",
+        about: "80 % reserve, 10 % scan, 5 % claim, 5 % pool counts; with kiosk holds in the place of every eighth \
+                reservation",
+        stocks: vec![stock, Stock { kiosk: true, ..stock }],
+        rows: vec![
+            Row::flat_out("reserve alone", 0, Ask::One(Pick::Tag), scale.connections),
+            Row::flat_out("mixed", 0, Ask::Mixed { kiosk: false }, scale.connections).against("reserve alone"),
+            Row::flat_out("mixed with a kiosk", 1, Ask::Mixed { kiosk: true }, scale.connections)
+                .against("reserve alone"),
+        ],
+    }
+}
+
+fn start(scale: &Scale) -> Case {
+    Case {
+        name: "start",
+        about: "a start of the server up to its first link, its memory then, and the database's size",
+        stocks: vec![Stock::of(scale.large, Tagging::One)],
+        rows: vec![
+            Row::new("size before the hand-out", 0, Work::Weigh { handed_out: 0 }),
+            Row::new(format!("start with {}", Scale::words(scale.large)), 0, Work::Start),
+            Row::new("size after the hand-out", 0, Work::Weigh { handed_out: scale.large / 10 }),
+        ],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_is_compared_with_one_before_it() {
+        for case in all(&Scale::FULL).iter().chain(&all(&Scale::QUICK)) {
+            for (number, row) in case.rows.iter().enumerate() {
+                assert!(row.stock < case.stocks.len(), "{}: {}", case.name, row.name);
+                let before = &case.rows[..number];
+                assert!(before.iter().all(|other| other.name != row.name), "{}: {} twice", case.name, row.name);
+                let mut named = row.against.iter().collect::<Vec<_>>();
+                if let Work::Load(Load { pace: Pace::ShareOf { row, .. }, .. }) = &row.work {
+                    named.push(row);
+                }
+                for name in named {
+                    assert!(before.iter().any(|other| other.name == *name), "{}: {name}", case.name);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! A schema of a PostgreSQL, for shops whose database is not a file.
+
+use std::process::Command;
+
+use crate::process::Process;
+
+/// Is dropped with all that it holds when it is dropped.
+pub(crate) struct Schema {
+    /// The URL of the whole.
+    postgres: String,
+    name: String,
+}
+
+impl Schema {
+    /// One of its own if the stories are told on PostgreSQL.
+    pub(crate) fn if_asked_for() -> Option<Self> {
+        match std::env::var("PASSPOOL_TEST_STORE").as_deref() {
+            Ok("postgres") => Some(Self::new()),
+            Ok(other) => panic!("PASSPOOL_TEST_STORE names no store: {other}"),
+            Err(_) => None,
+        }
+    }
+
+    fn new() -> Self {
+        let postgres = std::env::var("PASSPOOL_TEST_POSTGRES");
+        let postgres = postgres.expect("PASSPOOL_TEST_POSTGRES names a PostgreSQL; scripts/test.sh starts one");
+        // A name that no other story has, nor any of another run.
+        let aside = tempfile::Builder::new().prefix("shop_").rand_bytes(12).tempdir().unwrap();
+        let name = aside.path().file_name().unwrap().to_str().unwrap().to_lowercase();
+        let schema = Self { postgres, name };
+        schema.sql(&format!("CREATE SCHEMA {}", schema.name));
+        schema
+    }
+
+    pub(crate) fn url(&self) -> String {
+        let joint = if self.postgres.contains('?') { '&' } else { '?' };
+        format!("{}{joint}options=-c%20search_path%3D{}", self.postgres, self.name)
+    }
+
+    pub(crate) fn sql(&self, statements: &str) -> String {
+        let mut psql = Command::new("psql");
+        psql.args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set", "ON_ERROR_STOP=1", "--command"]);
+        let ended = Process::spawn(psql.arg(statements).arg(self.url())).end();
+        assert_eq!(ended.code, Some(0), "{statements}: {}", ended.stderr);
+        ended.stdout.trim_end().to_owned()
+    }
+
+    /// All that the schema holds.
+    pub(crate) fn dump(&self) -> String {
+        let mut dump = Command::new("pg_dump");
+        let ended = Process::spawn(dump.args(["--schema", &self.name, "--dbname", &self.url()])).end();
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        // Each dump is locked by a word of its own, and numbers that were drawn in vain are gone for good.
+        let is_said = |line: &&str| !line.contains("restrict ") && !line.contains("pg_catalog.setval");
+        let lines = ended.stdout.lines().filter(is_said);
+        lines.collect::<Vec<_>>().join("\n")
+    }
+}
+
+impl Drop for Schema {
+    fn drop(&mut self) {
+        // A story that failed is told; what it left behind is not, and goes with the cluster.
+        if !std::thread::panicking() {
+            self.sql(&format!("SET client_min_messages = warning; DROP SCHEMA {} CASCADE", self.name));
+        }
+    }
+}
