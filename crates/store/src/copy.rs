@@ -98,8 +98,9 @@ pub async fn copy(wish: &Copy, watch: &dyn Watch) -> Result<Copied, CopyError> {
     target.lock().await?;
     take_over(wish, &mut *target).await?;
     let copied = fill(&mut *source, &mut *target, watch).await?;
-    target.commit_arriving(wish.id, &wish.from.to_string(), wish.now).await.map_err(|fault| failed(&*target, fault))?;
-    source.commit_moved(wish.id, &wish.to.to_string(), wish.now).await.map_err(|fault| failed(&*source, fault))?;
+    let (from, to) = (source.address(), target.address());
+    target.commit_arriving(wish.id, &from, wish.now).await.map_err(|fault| failed(&*target, fault))?;
+    source.commit_moved(wish.id, &to, wish.now).await.map_err(|fault| failed(&*source, fault))?;
     open(&mut *source, &mut *target, wish.id).await?;
     Ok(copied)
 }
@@ -128,6 +129,9 @@ pub async fn reopen(database: &DatabaseUrl) -> Result<Option<String>, OpenError>
 pub(crate) trait Side: Send {
     /// The database as errors name it.
     fn place(&self) -> PathBuf;
+
+    /// The database as it is named to others, wherever they are: without a password.
+    fn address(&self) -> String;
 
     /// Keeps servers, imports and other copies away until this is dropped, or refuses because one of them is there. A
     /// database that is not there is not made.
@@ -201,7 +205,7 @@ async fn open(source: &mut dyn Side, target: &mut dyn Side, copy: CopyId) -> Res
     let has_arrived = is_closed && target.commit_arrived(copy).await.map_err(|fault| failed(target, fault))?;
     match has_arrived {
         true => Ok(()),
-        false => Err(OpenError::Unfinished { path: target.place(), from: source.place().display().to_string() }.into()),
+        false => Err(OpenError::Unfinished { path: target.place(), from: source.address() }.into()),
     }
 }
 

@@ -115,6 +115,10 @@ impl Side for CopySide {
         self.url.to_string().into()
     }
 
+    fn address(&self) -> String {
+        self.url.to_string()
+    }
+
     async fn lock(&mut self) -> Result<(), OpenError> {
         let found = self.found().await?;
         if found != Found::Nothing && self.is_served().await? {

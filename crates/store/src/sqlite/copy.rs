@@ -75,6 +75,11 @@ impl Side for CopySide {
         self.path.clone()
     }
 
+    fn address(&self) -> String {
+        let path = std::path::absolute(&self.path).unwrap_or_else(|_| self.path.clone());
+        format!("sqlite:{}", path.display())
+    }
+
     async fn lock(&mut self) -> Result<(), OpenError> {
         self.locks.push(take_serve_lock(&self.path)?);
         let import = Lock::take(&self.path, Purpose::Import);

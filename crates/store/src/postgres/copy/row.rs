@@ -140,3 +140,48 @@ const fn array_of(kind: Kind) -> &'static str {
 fn names(part: Part) -> String {
     part.columns().iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::{
+        super::{DERIVED, schema, typed},
+        *,
+    };
+    use crate::postgres::{PostgresUrl, connection::Connections};
+
+    /// What stands in a table of its own, or follows from what is copied.
+    const BUILT: [&str; 5] = ["whereabouts.", "server.", "refinery_", "passport.changed_at", "visit.owner"];
+
+    #[tokio::test]
+    async fn every_column_of_the_database_is_copied_or_built_anew() {
+        let url = std::env::var("PASSPOOL_TEST_POSTGRES").expect("PASSPOOL_TEST_POSTGRES names a PostgreSQL");
+        let aside = tempfile::Builder::new().prefix("columns_").rand_bytes(12).tempdir().unwrap();
+        let name = aside.path().file_name().unwrap().to_str().unwrap().to_lowercase();
+        let joint = if url.contains('?') { '&' } else { '?' };
+        let url = PostgresUrl::parse(&format!("{url}{joint}options=-c%20search_path%3D{name}")).unwrap();
+        let connections = Connections::new(&url).unwrap();
+        let db = connections.session().await.unwrap();
+        db.run(&format!("CREATE SCHEMA {name}")).await.unwrap();
+        schema::migrate(&connections, None).await.unwrap();
+        let sql = "SELECT table_name || '.' || column_name FROM information_schema.columns \
+                   JOIN information_schema.tables USING (table_schema, table_name) \
+                   WHERE table_schema = current_schema() AND table_type = 'BASE TABLE'";
+        let there = db.query(sql, typed![]).await.unwrap();
+        db.run(&format!("SET client_min_messages = warning; DROP SCHEMA {name} CASCADE")).await.unwrap();
+        let is_built = |column: &String| {
+            DERIVED.iter().any(|table| column.starts_with(&format!("{table}.")))
+                || BUILT.iter().any(|built| column.starts_with(built))
+        };
+        let mut there: BTreeSet<String> = there.iter().map(|row| row.get(0)).filter(|name| !is_built(name)).collect();
+        // They travel by chunks.
+        for name in ["passport", "changed"] {
+            assert!(there.remove(&format!("preview_passport.{name}")));
+        }
+        there.extend(["chunk", "passports", "versions"].map(|name| format!("preview_passport.{name}")));
+        let columns = |part: Part| names(part).split(", ").map(|name| format!("{}.{name}", part.table())).collect();
+        let copied: BTreeSet<String> = Part::ALL.into_iter().flat_map::<Vec<String>, _>(columns).collect();
+        assert_eq!(copied, there);
+    }
+}

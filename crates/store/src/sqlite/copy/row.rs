@@ -97,3 +97,41 @@ fn names(part: Part) -> String {
     };
     part.columns().iter().map(name).collect::<Vec<_>>().join(", ")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::{
+        super::{DERIVED, schema},
+        *,
+    };
+
+    #[test]
+    fn every_column_of_the_database_is_copied_or_built_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("shop.db");
+        schema::migrate(&path, None).unwrap();
+        let db = rusqlite::Connection::open(&path).unwrap();
+        let sql = "SELECT tables.name || '.' || columns.name FROM pragma_table_list AS tables, \
+                   pragma_table_info(tables.name) AS columns WHERE tables.name NOT LIKE 'sqlite%' \
+                   AND tables.name NOT IN ('refinery_schema_history', 'whereabouts')";
+        let mut statement = db.prepare(sql).unwrap();
+        let there = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
+        let derived = |column: &String| DERIVED.iter().any(|table| column.starts_with(&format!("{table}.")));
+        // The order in which idempotency records were made follows from their times.
+        let there: BTreeSet<String> =
+            there.map(Result::unwrap).filter(|column| !derived(column) && column != "repeat.seq").collect();
+        let columns = |part: Part| names(part).split(", ").map(|name| format!("{}.{name}", table(part))).collect();
+        let copied: BTreeSet<String> = Part::ALL.into_iter().flat_map::<Vec<String>, _>(columns).collect();
+        assert_eq!(copied, there);
+    }
+
+    #[test]
+    fn what_is_no_number_of_a_sorted_list_is_refused() {
+        for bad in [vec![2, 1], vec![-1], vec![1 << 32]] {
+            assert!(sorted(&bad).is_err(), "{bad:?}");
+        }
+        assert_eq!(sorted(&[1, 300]).unwrap(), varint::write_sorted(&[1, 300]));
+    }
+}
