@@ -17,6 +17,8 @@ mod bench;
 mod certificate;
 mod claims;
 mod commands;
+mod copying;
+mod copying_cut;
 mod crash;
 mod cut;
 mod damage;

@@ -32,6 +32,16 @@ impl Shop {
         Self { folder: tempfile::tempdir().unwrap(), schema: Schema::if_asked_for() }
     }
 
+    /// An empty folder, whatever the stories are told on: the database will be a file in it.
+    pub(crate) fn on_a_file() -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), schema: None }
+    }
+
+    /// The same with a schema of a PostgreSQL, still empty.
+    pub(crate) fn on_postgres() -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), schema: Some(Schema::new()) }
+    }
+
     /// A shop with so many passports that have one tag.
     pub(crate) fn with(count: u32, tag: &str) -> Self {
         let shop = Self::empty();
@@ -233,6 +243,15 @@ impl Server {
 
     pub(crate) fn log(&self) -> String {
         self.process.log()
+    }
+
+    /// Keeps it from doing anything, without its knowing.
+    pub(crate) fn freeze(&self) {
+        self.process.signal("STOP");
+    }
+
+    pub(crate) fn thaw(&self) {
+        self.process.signal("CONT");
     }
 
     /// Asks it to end, and gives what it left behind.
