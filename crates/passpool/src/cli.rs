@@ -2,6 +2,7 @@
 
 mod bench;
 mod check;
+mod copy;
 mod create;
 mod demo;
 mod erase;
@@ -18,6 +19,7 @@ mod pool;
 mod profile;
 mod recipient;
 mod recover;
+mod reopen;
 mod reservation;
 mod reserve;
 mod reset;
@@ -35,7 +37,6 @@ use passpool_store::{DatabaseUrl, StoreError};
 use crate::{
     clock::{SystemClock, SystemEntropy},
     config::Settings,
-    database::Place,
     filling::FillError,
     output::Output,
 };
@@ -91,6 +92,8 @@ enum Command {
     #[command(subcommand)]
     Profile(profile::ProfileCommand),
     Check(check::CheckCommand),
+    Copy(copy::CopyCommand),
+    Reopen(reopen::ReopenCommand),
     Openapi(openapi::OpenapiCommand),
     Bench(bench::BenchCommand),
     #[command(hide = true)]
@@ -113,10 +116,10 @@ impl Arguments {
     pub fn run(self, output: &mut Output) -> anyhow::Result<ExitCode> {
         // Not an argument that clap reads, for its errors repeat what they refuse, and this may hold a password.
         let database: DatabaseUrl = self.database.parse().map_err(|error| misused(format!("--database: {error}")))?;
-        let place = Place::new(database.clone(), self.secret_file);
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let outcome = runtime.block_on(async {
-            let mut around = Surroundings::new(place, Arc::new(SystemClock), Arc::new(SystemEntropy), output);
+            let (clock, entropy) = (Arc::new(SystemClock), Arc::new(SystemEntropy));
+            let mut around = Surroundings::new(database.clone(), self.secret_file, clock, entropy, output);
             let outcome = self.command.run(&mut around).await;
             around.close().await;
             outcome
@@ -152,6 +155,8 @@ impl Command {
             Self::User(command) => command.run(around).await,
             Self::Profile(command) => command.run(around).await,
             Self::Check(command) => command.run(around).await,
+            Self::Copy(command) => command.run(around).await,
+            Self::Reopen(command) => command.run(around).await,
             Self::Openapi(command) => command.run(around),
             Self::Bench(command) => command.run(around).await,
             Self::BenchCeiling(command) => command.run(around).await,

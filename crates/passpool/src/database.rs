@@ -61,6 +61,29 @@ impl Place {
         &self.database
     }
 
+    /// Where its secret is, or has to be.
+    pub(crate) fn secret_path(&self) -> &Path {
+        self.secret.path()
+    }
+
+    /// The secret of a shop that moves from here. The file in which the new place will look for it holds the same one,
+    /// or is not there yet.
+    pub(crate) async fn secret_for_copy(&self, to: &Self) -> Result<Secret, DatabaseError> {
+        if self.is_empty().await? {
+            return Err(DatabaseError::Open(OpenError::Missing(self.shown())));
+        }
+        let secret = self.secret.read()?;
+        match to.secret.read() {
+            Err(SecretFileError::Missing(_)) => {}
+            Err(error) => return Err(error.into()),
+            Ok(other) if other.fingerprint() == secret.fingerprint() => {}
+            Ok(_) => {
+                return Err(DatabaseError::OtherSecret { secret: to.secret_path().to_owned(), database: self.shown() });
+            }
+        }
+        Ok(secret)
+    }
+
     /// True if whoever opens it to write makes it.
     pub(crate) async fn is_empty(&self) -> Result<bool, DatabaseError> {
         Ok(self.probe().await? == Found::Nothing)

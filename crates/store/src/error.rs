@@ -30,6 +30,9 @@ pub enum Fault {
     /// The connection broke during the commit. Nothing of it is half done.
     #[error("the database did not say whether this was done: look, or repeat the call with the same Idempotency-Key")]
     OutcomeUnknown,
+    /// The shop is in another database: this one was copied there, or is a copy that is not finished.
+    #[error("{0}")]
+    Moved(String),
     /// What the database holds contradicts itself: `passpool check` tells more.
     #[error("the database is damaged: {0}")]
     Damaged(String),
@@ -60,6 +63,14 @@ pub enum OpenError {
     Older { path: PathBuf, version: i64, known: i64 },
     #[error("another passpool serves {0} already")]
     Served(PathBuf),
+    #[error("{0} is in use: an import into it or a copy of it is running")]
+    InUse(PathBuf),
+    #[error(
+        "{path} has moved to {to}, and neither serves nor changes anything: use {to}, or call `passpool reopen` here if nobody uses that"
+    )]
+    Moved { path: PathBuf, to: String },
+    #[error("{path} is an unfinished copy of {from}: `passpool copy` from there to here, once more, finishes it")]
+    Unfinished { path: PathBuf, from: String },
     #[error("{path} belongs to another secret than the one given (it has {ours:02x?}, the secret {given:02x?})", ours = ours.as_bytes(), given = given.as_bytes())]
     OtherSecret { path: PathBuf, ours: Fingerprint, given: Fingerprint },
     #[error("{path}: {fault}")]

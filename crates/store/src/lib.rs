@@ -7,6 +7,7 @@
 mod airdrop;
 mod check;
 mod claim;
+mod copy;
 mod count;
 mod error;
 mod import;
@@ -22,10 +23,12 @@ mod single;
 pub mod sqlite;
 mod store;
 mod user;
+mod whereabouts;
 
 pub use airdrop::Airdrop;
 pub use check::{CheckReport, Finding};
 pub use claim::{Claim, Transfer};
+pub use copy::{Copied, Copy, CopyError, Stage, Watch, copy, reopen};
 pub use count::{PoolCounts, PoolPage, StateCounts, TagFilter};
 pub use error::{Fault, OpenError, StoreError};
 pub use import::{Create, ImportBatch, ImportId, ImportTerms};
@@ -47,3 +50,4 @@ pub use reset::{
 pub use single::{OfPassport, Relink};
 pub use store::{ExportFilter, Exported, LinkSettings, PreviewPage, Store};
 pub use user::{KeyInfo, KeyUse, NewKey, NewUser, ProfileInfo, ProfileOf, RenewKey, UserInfo};
+pub use whereabouts::CopyId;

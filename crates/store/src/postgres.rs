@@ -8,6 +8,7 @@ mod claim;
 mod clock;
 mod connection;
 mod content;
+mod copy;
 mod count;
 mod edit;
 mod export;
@@ -23,6 +24,7 @@ mod lock;
 mod opening;
 mod passport;
 mod pick;
+mod presence;
 mod preview;
 mod profile;
 mod queue;
@@ -45,18 +47,21 @@ mod undo;
 mod url;
 mod user;
 mod visit;
+mod whereabouts;
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use passpool_core::{Fingerprint, Reserve};
 use tokio::{sync::Mutex, task::AbortHandle, time::MissedTickBehavior};
 
+pub(crate) use self::copy::CopySide;
 use self::{
     clock::Offset,
     connection::Connections,
     journal::Marker,
     ledger::Ledger,
     lock::ImportLock,
+    presence::Presence,
     queue::Queue,
     schema::Standing,
     shelf::{Marks, Shelf},
@@ -68,6 +73,7 @@ pub use self::{
 };
 use crate::{
     Fault, Found, ImportTerms, Intent, KeptReset, OpenError, Preview, Reset, ResetOf, ResetScope, Store, StoreError,
+    whereabouts::Whereabouts,
 };
 
 /// How often the house is kept: how long a mark may hide what another server gave back, and how much a count has to add
@@ -75,6 +81,8 @@ use crate::{
 const KEEP_HOUSE_EVERY: Duration = Duration::from_secs(1);
 /// How many times that happens before the clocks are compared again.
 const MEASURE_CLOCK_EACH: u32 = 60;
+/// How many times before a server says again that it is there.
+const SAY_PRESENCE_EACH: u32 = 5;
 
 /// What stands at this address. Looks only.
 pub async fn probe(url: &PostgresUrl) -> Result<Found, OpenError> {
@@ -99,6 +107,14 @@ pub async fn open(
     if found == Found::Nothing && (intent == Intent::Read || secret.is_none()) {
         return Err(OpenError::Missing(url.to_string().into()));
     }
+    if found != Found::Nothing {
+        let read = async { whereabouts::read(&connections.session().await?).await };
+        match read.await.map_err(|fault| failed(url, fault))? {
+            // Whoever only looks may look at what was left behind.
+            Whereabouts::Moved { .. } if intent == Intent::Read => {}
+            whereabouts => whereabouts.refuse_elsewhere(url.to_string().as_ref())?,
+        }
+    }
     let offset = Offset::new(clock);
     let opened = async {
         if intent != Intent::Read {
@@ -115,13 +131,20 @@ pub async fn open(
     {
         return Err(OpenError::OtherSecret { path: url.to_string().into(), ours, given });
     }
+    let mut presence = Presence::default();
+    if intent == Intent::Serve {
+        let said = async { presence.say(&connections.session().await?).await };
+        said.await.map_err(|fault| failed(url, fault))?;
+    }
+    let presence = Arc::new(Mutex::new(presence));
     let shelf = Shelf { connections, tags: TagNumbers::default(), marks: Marks::default() };
-    let mut housekeeping = vec![tokio::spawn(keep_house(shelf.clone(), offset.clone())).abort_handle()];
+    let house = keep_house(shelf.clone(), offset.clone(), intent, presence.clone());
+    let mut housekeeping = vec![tokio::spawn(house).abort_handle()];
     if intent != Intent::Read {
         housekeeping.push(tokio::spawn(tidy_up(shelf.clone())).abort_handle());
     }
     let queue = Queue::start(shelf.clone());
-    Ok(Arc::new(PostgresStore { shelf, queue, offset, importing: Mutex::new(None), housekeeping }))
+    Ok(Arc::new(PostgresStore { shelf, queue, offset, importing: Mutex::new(None), presence, housekeeping }))
 }
 
 async fn probe_with(url: &PostgresUrl, connections: &Connections) -> Result<Found, OpenError> {
@@ -139,13 +162,19 @@ fn failed(url: &PostgresUrl, fault: Fault) -> OpenError {
 }
 
 /// What has to happen now and then, as long as the store is open.
-async fn keep_house(shelf: Shelf, offset: Offset) {
+async fn keep_house(shelf: Shelf, offset: Offset, intent: Intent, presence: Arc<Mutex<Presence>>) {
     let mut ticks = tokio::time::interval(KEEP_HOUSE_EVERY);
     let mut count = 0;
     loop {
         ticks.tick().await;
         shelf.marks.clear();
         count = (count + 1) % MEASURE_CLOCK_EACH;
+        if intent == Intent::Serve && count % SAY_PRESENCE_EACH == 0 {
+            let said = async { presence.lock().await.say(&shelf.connections.session().await?).await };
+            if let Err(fault) = said.await {
+                tracing::warn!(%fault, "the database could not be told that this server is there");
+            }
+        }
         if count == 0 {
             let measured = async { offset.measure(&shelf.connections.session().await?).await };
             if let Err(fault) = measured.await {
@@ -185,6 +214,7 @@ struct PostgresStore {
     offset: Offset,
     /// Held while an import of ours runs.
     importing: Mutex<Option<ImportLock>>,
+    presence: Arc<Mutex<Presence>>,
     housekeeping: Vec<AbortHandle>,
 }
 

@@ -9,6 +9,7 @@ mod checkpoint;
 mod claim;
 mod connection;
 mod content;
+mod copy;
 mod count;
 mod edit;
 mod export;
@@ -43,6 +44,7 @@ mod undo;
 mod user;
 mod varint;
 mod visit;
+mod whereabouts;
 mod writer;
 
 use std::{
@@ -53,6 +55,7 @@ use std::{
 
 use passpool_core::Fingerprint;
 
+pub(crate) use self::copy::CopySide;
 use self::{
     checkpoint::Checkpoints,
     ledger::Ledger,
@@ -60,7 +63,7 @@ use self::{
     reader::Readers,
     writer::Writer,
 };
-use crate::{Fault, Found, Intent, OpenError, Store, StoreError};
+use crate::{Fault, Found, Intent, OpenError, Store, StoreError, whereabouts::Whereabouts};
 
 /// How long an import holds still between two slices: longer than others wait before they ask for the lock again, and
 /// a few hundredths of the time that a slice takes.
@@ -89,6 +92,11 @@ pub fn open(path: &Path, intent: Intent, secret: Option<Fingerprint>) -> Result<
     {
         return Err(OpenError::OtherSecret { path: path.to_owned(), ours, given });
     }
+    match where_it_is(path)? {
+        // Whoever only looks may look at what was left behind.
+        Whereabouts::Moved { .. } if intent == Intent::Read => {}
+        whereabouts => whereabouts.refuse_elsewhere(path)?,
+    }
     if intent == Intent::Read {
         schema::refuse_older(path)?;
     }
@@ -108,6 +116,15 @@ pub fn open(path: &Path, intent: Intent, secret: Option<Fingerprint>) -> Result<
     };
     let readers = Readers::new(path.to_owned());
     Ok(Arc::new(SqliteStore { path: path.to_owned(), writer, readers, importing: Mutex::new(None), _serving: serving }))
+}
+
+/// Where the shop of a database is. It is here if there is no database.
+fn where_it_is(path: &Path) -> Result<Whereabouts, OpenError> {
+    if schema::probe(path)? == Found::Nothing {
+        return Ok(Whereabouts::Here { by: None });
+    }
+    let read = connection::open_to_read(path).and_then(|db| whereabouts::read(&db));
+    read.map_err(|fault| OpenError::Fault { path: path.to_owned(), fault })
 }
 
 fn take_serve_lock(path: &Path) -> Result<Lock, OpenError> {

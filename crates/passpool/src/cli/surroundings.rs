@@ -1,9 +1,9 @@
 //! What every command is handed.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use passpool_core::{Secret, Timestamp};
-use passpool_store::{Intent, Store};
+use passpool_store::{DatabaseUrl, Intent, Store};
 
 use crate::{
     clock::{Clock, Entropy},
@@ -14,6 +14,8 @@ use crate::{
 /// The world around a command: its database, the time, chance, and somebody who reads.
 pub(super) struct Surroundings<'a> {
     pub(super) place: Place,
+    /// The file that was named to hold the secret.
+    pub(super) secret_file: Option<PathBuf>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<dyn Entropy>,
     pub(super) output: &'a mut Output,
@@ -22,8 +24,15 @@ pub(super) struct Surroundings<'a> {
 }
 
 impl<'a> Surroundings<'a> {
-    pub(super) fn new(place: Place, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>, output: &'a mut Output) -> Self {
-        Self { place, clock, entropy, output, opened: None }
+    pub(super) fn new(
+        database: DatabaseUrl,
+        secret_file: Option<PathBuf>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        output: &'a mut Output,
+    ) -> Self {
+        let place = Place::new(database, secret_file.clone());
+        Self { place, secret_file, clock, entropy, output, opened: None }
     }
 
     pub(super) fn now(&self) -> Timestamp {

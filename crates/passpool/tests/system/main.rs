@@ -20,6 +20,8 @@ mod bench;
 mod certificate;
 mod claims;
 mod commands;
+mod copying;
+mod copying_cut;
 mod crash;
 mod cut;
 mod damage;

@@ -21,7 +21,7 @@ impl Schema {
         }
     }
 
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let postgres = std::env::var("PASSPOOL_TEST_POSTGRES");
         let postgres = postgres.expect("PASSPOOL_TEST_POSTGRES names a PostgreSQL; scripts/test.sh starts one");
         // A name that no other story has, nor any of another run.

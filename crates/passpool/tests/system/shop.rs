@@ -47,6 +47,16 @@ impl Shop {
         self.elsewhere = Some(url);
     }
 
+    /// An empty folder, whatever the stories are told on: the database will be a file in it.
+    pub(crate) fn on_a_file() -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), schema: None, elsewhere: None }
+    }
+
+    /// The same with a schema of a PostgreSQL, still empty.
+    pub(crate) fn on_postgres() -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), schema: Some(Schema::new()), elsewhere: None }
+    }
+
     /// A shop with so many passports that have one tag.
     pub(crate) fn with(count: u32, tag: &str) -> Self {
         let shop = Self::empty();

@@ -17,7 +17,7 @@ use tokio_postgres::{
     types::{WasNull, WrongType},
 };
 
-use super::{tls, typed::Parameters, url::PostgresUrl};
+use super::{tls, typed::Parameters, url::PostgresUrl, whereabouts};
 use crate::{Fault, StoreError};
 
 /// How many connections a server has at most. PostgreSQL serves more work with few than with many.
@@ -185,6 +185,7 @@ impl From<tokio_postgres::Error> for Fault {
         };
         let text = format!("{} ({})", told.message(), told.code().code());
         match told.code() {
+            code if whereabouts::is_closed(code) => Self::Moved(told.message().to_owned()),
             code if code.code().starts_with("08") || code.code().starts_with("57P") => Self::Unreachable(text),
             &(SqlState::TOO_MANY_CONNECTIONS | SqlState::READ_ONLY_SQL_TRANSACTION) => Self::Unreachable(text),
             &SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT => Self::Unreachable(text),

@@ -46,7 +46,8 @@ impl Ledger {
         Self::begin_with(connections, LOOK).await
     }
 
-    async fn begin_with(connections: &Connections, begin: &str) -> Result<Self, Fault> {
+    /// Begins as this statement says.
+    pub(super) async fn begin_with(connections: &Connections, begin: &str) -> Result<Self, Fault> {
         let ledger = Self { db: connections.session().await?, is_over: false };
         ledger.db.begin(begin).await?;
         Ok(ledger)

@@ -251,14 +251,20 @@ fn read(row: &Row) -> Result<ReservationInfo, Fault> {
     let id = read_reservation(row.try_get("id")?);
     let id = id.ok_or_else(|| Fault::Damaged("a reservation has no name".into()))?;
     let damaged = |what: &str| Fault::Damaged(format!("reservation {id}: {what}"));
-    let rule = Rule::parse(row.try_get("rule")?).map_err(|_| damaged("its rule"))?;
-    let selector = Selector::parse([row.try_get::<_, &str>("tags")?], rule).map_err(|_| damaged("its tags"))?;
+    let selector = match (row.try_get::<_, Option<&str>>("rule")?, row.try_get::<_, Option<&str>>("tags")?) {
+        (Some(rule), Some(tags)) => {
+            let rule = Rule::parse(rule).map_err(|_| damaged("its rule"))?;
+            Some(Selector::parse([tags], rule).map_err(|_| damaged("its tags"))?)
+        }
+        (None, None) => None,
+        _ => return Err(damaged("half of what was asked for")),
+    };
     Ok(ReservationInfo {
         id,
         at: Timestamp::from_micros(row.try_get("at")?),
         by: row.try_get::<_, &str>("actor")?.parse::<Actor>().map_err(|_| damaged("its actor"))?,
         count: row.try_get::<_, i64>("count")?.cast_unsigned(),
-        selector: Some(selector),
+        selector,
         until: row.try_get::<_, Option<i64>>("until")?.map(Timestamp::from_micros),
         note: row.try_get::<_, Option<String>>("note")?.map(Note::from_stored),
         recipients: row.try_get::<_, i64>("recipients")?.cast_unsigned(),

@@ -90,6 +90,12 @@ async fn is_done(db: &Session, secret: Option<Fingerprint>) -> Result<bool, Faul
     Ok(applied_version(db).await? >= known_version() && (secret.is_none() || fingerprint(db).await?.is_some()))
 }
 
+/// Waits until nobody makes a database or brings one up to date, and keeps others from it until the transaction ends.
+pub(super) async fn lock_migrations(db: &Session) -> Result<(), Fault> {
+    let sql = "SELECT pg_advisory_xact_lock(hashtextextended('passpool migration ' || current_schema(), 0))";
+    db.query(sql, typed![]).await.map(drop)
+}
+
 async fn migrate_alone(connections: &Connections, secret: Option<Fingerprint>) -> Result<(), Fault> {
     let mut db = connections.session().await?;
     if applied_version(&db).await? < known_version() {

@@ -13,7 +13,7 @@ use super::{
     recipient,
     sets::{Sets, Table},
     snapshot::Snapshot,
-    visit,
+    visit, whereabouts,
 };
 use crate::{Fault, StoreError};
 
@@ -231,12 +231,20 @@ impl Ledger {
         }
         self.forget_sets();
         self.tags.clear();
-        let loaded = self.load_next_end().and_then(|()| self.load_hidden()).and_then(|()| self.load_journal_head());
+        let loaded = self.load_after_others();
         match &loaded {
             Ok(()) => self.data_version = version,
             Err(_) => self.roll_back(),
         }
         loaded
+    }
+
+    /// Reads again what somebody else may have changed. Fails if that was where the shop is.
+    fn load_after_others(&mut self) -> Result<(), Fault> {
+        whereabouts::guard(&self.db)?;
+        self.load_next_end()?;
+        self.load_hidden()?;
+        self.load_journal_head()
     }
 
     fn load_journal_head(&mut self) -> Result<(), Fault> {

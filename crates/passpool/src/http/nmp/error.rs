@@ -117,7 +117,9 @@ fn failed(fault: &Fault) -> Response {
         Fault::OutcomeUnknown => busy(
             "The database did not say whether this was done: repeat the call with the same Idempotency-Key to learn it",
         ),
-        Fault::Damaged(_) | Fault::Database(_) => shape_c(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
+        Fault::Moved(_) | Fault::Damaged(_) | Fault::Database(_) => {
+            shape_c(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
+        }
     }
 }
 

@@ -114,6 +114,7 @@ async fn faults_tell_no_more_than_whether_to_come_again() {
         Fault::Closed,
         Fault::Unreachable("10.0.0.7: connection refused".into()),
         Fault::OutcomeUnknown,
+        Fault::Moved("the shop has moved to postgres://10.0.0.7/shop".into()),
         Fault::Damaged("passport 7 is gone".into()),
         Fault::Database("no such table: passport".into()),
     ];
@@ -123,6 +124,7 @@ async fn faults_tell_no_more_than_whether_to_come_again() {
     1 {"type":"/problems/unavailable","title":"Not now","status":503,"detail":"the store is closed"}
     1 {"type":"/problems/unavailable","title":"Not now","status":503,"detail":"the database cannot be reached"}
     1 {"type":"/problems/outcome-unknown","title":"Nobody knows whether this was done","status":503,"detail":"the database did not say whether this was done: look, or repeat the call with the same Idempotency-Key"}
+    - {"type":"/problems/internal","title":"Internal Server Error","status":500}
     - {"type":"/problems/internal","title":"Internal Server Error","status":500}
     - {"type":"/problems/internal","title":"Internal Server Error","status":500}
     "#);
