@@ -150,7 +150,7 @@ fn lived(shop: Shop) -> Lived {
     });
     let made = client.again().with("idempotency-key", b"gala").post_json("/v1/reservations", &gala);
     let guests = links(&made);
-    let answer = made.body.clone();
+    let answer = made.body;
     // One is claimed, one opened, one looked at by a robot, two are taken back.
     let page = server.stranger().get(&path(&guests[0]));
     assert_eq!(server.stranger().press(&page, &path(&guests[0]), &[("owner", ALICE)]).status, 303);
