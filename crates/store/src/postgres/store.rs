@@ -501,10 +501,7 @@ impl Store for PostgresStore {
     async fn close(&self) {
         self.housekeeping.abort();
         self.release_import_lock().await;
-        // If the database is out of reach, the place is not counted in a moment anyway.
-        if let Ok(db) = self.session().await {
-            let _ = self.presence.lock().await.end(&db).await;
-        }
+        self.leave().await;
         self.shelf.connections.close();
     }
 }
