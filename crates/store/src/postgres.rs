@@ -296,6 +296,13 @@ impl PostgresStore {
         }
     }
 
+    /// Says that this server is there no longer. If the database is out of reach, that is noticed in a moment anyway.
+    async fn leave(&self) {
+        if let Ok(db) = self.session().await {
+            let _ = self.presence.lock().await.end(&db).await;
+        }
+    }
+
     async fn sweep(&self) -> Result<(), StoreError> {
         loop {
             let ledger = self.ledger().await?;

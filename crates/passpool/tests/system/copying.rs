@@ -261,6 +261,19 @@ fn there_and_back_again_the_file_is_the_same_to_the_byte() {
     assert_eq!(before.len(), after.len());
 }
 
+#[test]
+fn a_shop_moves_between_databases_of_one_kind_too() {
+    for new in [Shop::on_a_file, Shop::on_postgres] {
+        let (from, to) = (new(), new());
+        from.create(5_000, "vip");
+        from.done(&["reserve", "--tags", "vip", "--count", "300"]);
+        let before = (from.given("reserved"), from.done(&["events", "--json"]));
+        moved(&from, &to);
+        to.check();
+        assert!((to.given("reserved"), to.done(&["events", "--json"])) == before);
+    }
+}
+
 /// A write that finds nothing to do in an open shop.
 pub(crate) fn try_to_reserve(shop: &Shop) -> Ended {
     shop.run(&["reserve", "--tags", "nobody-has-this"])

@@ -500,10 +500,7 @@ impl Store for PostgresStore {
     async fn close(&self) {
         self.stop_housekeeping();
         self.release_import_lock().await;
-        // If the database is out of reach, the place is not counted in a moment anyway.
-        if let Ok(db) = self.session().await {
-            let _ = self.presence.lock().await.end(&db).await;
-        }
+        self.leave().await;
         self.shelf.connections.close();
     }
 }
