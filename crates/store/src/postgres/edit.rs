@@ -23,8 +23,11 @@ pub(super) struct LookedUp {
 }
 
 impl LookedUp {
-    /// Tags and contents that nobody had yet are made at once. Nothing points to them if the passport stays as it is.
-    pub(super) async fn of(db: &Session, tags: &TagNumbers, wish: &EditPassport) -> Result<Self, Fault> {
+    /// Tags and contents that nobody had yet are made at once. Nothing points to them if somebody changes the passport in
+    /// this moment; who is refused without that makes none.
+    pub(super) async fn of(db: &Session, tags: &TagNumbers, wish: &EditPassport) -> Result<Self, StoreError> {
+        let was = find(db, wish, Reading::Only).await?;
+        judge(db, &was, wish).await?;
         let numbers = match &wish.tags {
             None => None,
             Some(names) => {
@@ -43,17 +46,13 @@ impl LookedUp {
 }
 
 pub(super) async fn edit(ledger: &Ledger, wish: &EditPassport, becomes: &LookedUp) -> Result<Version, StoreError> {
-    let mut was = find(ledger, wish).await?;
-    let version = history::version(ledger, &was).await?;
-    if wish.if_version.is_some_and(|seen| seen != version) {
-        return Err(Refusal::Changed.into());
-    }
-    was.state.clone().retag()?;
+    let mut was = find(ledger, wish, Reading::ToChange).await?;
+    judge(ledger, &was, wish).await?;
     if let (Some(names), Some(tags)) = (&wish.tags, &becomes.tags)
         && was.tags != *tags
     {
         retag(ledger, &was, names, tags, wish).await?;
-        was = find(ledger, wish).await?;
+        was = find(ledger, wish, Reading::ToChange).await?;
     }
     if let Some(content) = becomes.content
         && was.content != content
@@ -61,15 +60,24 @@ pub(super) async fn edit(ledger: &Ledger, wish: &EditPassport, becomes: &LookedU
         tell(ledger, &was, Event::Edited, String::new(), wish).await?;
         let sql = "UPDATE passport SET content = $1 WHERE seq = $2";
         all_of(ledger.execute(sql, typed![content, was.seq]).await?, 1, "passport to edit is gone")?;
-        was = find(ledger, wish).await?;
+        was = find(ledger, wish, Reading::ToChange).await?;
     }
     Ok(history::version(ledger, &was).await?)
 }
 
-/// Locked: nobody else changes it before this is over.
-async fn find(ledger: &Ledger, wish: &EditPassport) -> Result<PassportRow, StoreError> {
-    let row = PassportRow::visible_by_id(ledger, wish.passport, Reading::ToChange).await?;
-    Ok(row.ok_or(Refusal::UnknownPassport(wish.passport))?)
+async fn judge(db: &Session, was: &PassportRow, wish: &EditPassport) -> Result<(), StoreError> {
+    if let Some(seen) = wish.if_version
+        && seen != history::version(db, was).await?
+    {
+        return Err(Refusal::Changed.into());
+    }
+    was.state.clone().retag()?;
+    Ok(())
+}
+
+async fn find(db: &Session, wish: &EditPassport, reading: Reading) -> Result<PassportRow, StoreError> {
+    let row = PassportRow::visible_by_id(db, wish.passport, reading).await?;
+    row.ok_or_else(|| Refusal::UnknownPassport(wish.passport).into())
 }
 
 /// Gives a passport these tags and no others, and keeps everything in step that is kept by tag.
