@@ -52,7 +52,8 @@ pub(super) fn migrate(path: &Path, secret: Option<Fingerprint>) -> Result<(), Op
     let mut db = connection::open_to_write(path).map_err(fault)?;
     if applied_version(&db).map_err(fault)? < known_version() {
         connection::mark_as_ours(&db).map_err(fault)?;
-        let migrated = migrations::migrations::runner().run(&mut db);
+        // In one transaction: one by one, a kill between a migration and the note of it would leave a file that nobody opens.
+        let migrated = migrations::migrations::runner().set_grouped(true).run(&mut db);
         migrated.map_err(|error| fault(Fault::Database(error.to_string())))?;
     }
     if let Some(secret) = secret {
