@@ -20,6 +20,7 @@ heading() { printf '\n== %s ==\n' "$1"; }
 is_there() {
   case "$1" in
     python3-venv) python3 -c 'import ensurepip' 2>/dev/null ;;
+    haproxy) PATH=$PATH:/usr/sbin command -v haproxy >/dev/null ;;
     *) command -v "$1" >/dev/null ;;
   esac
 }
@@ -108,8 +109,8 @@ step() {
   end_group
 }
 
-needed=(cc:build-essential chromium:chromium chromedriver:chromium-driver curl:curl node:nodejs npm:npm prlimit:util-linux
-  python3:python3 python3-venv:python3-venv sqlite3:sqlite3)
+needed=(cc:build-essential chromium:chromium chromedriver:chromium-driver curl:curl haproxy:haproxy node:nodejs npm:npm
+  prlimit:util-linux python3:python3 python3-venv:python3-venv socat:socat sqlite3:sqlite3)
 [ -z "$long" ] || needed+=(wrk:wrk)
 [ -x "$(postgres_bin)/postgres" ] || needed+=("$(postgres_bin)/postgres:postgresql")
 install_missing "${needed[@]}"

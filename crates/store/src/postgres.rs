@@ -99,6 +99,9 @@ pub async fn open(
     if found == Found::Nothing && (intent == Intent::Read || secret.is_none()) {
         return Err(OpenError::Missing(url.to_string().into()));
     }
+    if intent == Intent::Read {
+        refuse_older(url, &connections).await?;
+    }
     let offset = Offset::new(clock);
     let opened = async {
         if intent != Intent::Read {
@@ -131,6 +134,16 @@ async fn probe_with(url: &PostgresUrl, connections: &Connections) -> Result<Foun
         Standing::Foreign => Err(OpenError::Foreign(place())),
         Standing::Newer { version } => Err(OpenError::Newer { path: place(), version, known: schema::known_version() }),
         Standing::Found(found) => Ok(found),
+    }
+}
+
+/// Whoever only reads does not bring it up to date.
+async fn refuse_older(url: &PostgresUrl, connections: &Connections) -> Result<(), OpenError> {
+    let (version, known) =
+        (async { schema::applied_version(&connections.session().await?).await }, schema::known_version());
+    match version.await.map_err(|fault| failed(url, fault))? {
+        version if version < known => Err(OpenError::Older { path: url.to_string().into(), version, known }),
+        _ => Ok(()),
     }
 }
 
