@@ -15,6 +15,7 @@ use super::{
     repeat::Repeats,
     sets::{Sets, Table},
     snapshot::Snapshot,
+    tally::Tallies,
     visit,
 };
 use crate::{Fault, StoreError};
@@ -30,6 +31,7 @@ pub(super) struct Ledger {
     pub(super) tagged: Sets,
     pub(super) standing: Sets,
     pub(super) repeats: Repeats,
+    pub(super) tallies: Tallies,
     /// Before which chunk a selector finds nothing. Right as long as nothing is added to a pool.
     pub(super) marks: HashMap<(Rule, Box<[u32]>), u32>,
     /// The chunks of running imports.
@@ -64,6 +66,7 @@ impl Ledger {
             tagged: Sets::new(Table::Tagged),
             standing: Sets::new(Table::Standing),
             repeats: Repeats::new(),
+            tallies: Tallies::new(),
             marks: HashMap::new(),
             hidden: BTreeSet::new(),
             next_end: None,
@@ -99,6 +102,7 @@ impl Ledger {
             self.db.execute_batch("ROLLBACK TO part; RELEASE part")?;
             self.journal_head = journal_head;
             self.forget_sets();
+            self.tallies.load(&self.db)?;
             self.tags.clear();
             return done;
         }
@@ -237,12 +241,19 @@ impl Ledger {
         self.forget_sets();
         self.tags.clear();
         self.repeats.others_wrote();
-        let loaded = self.load_next_end().and_then(|()| self.load_hidden()).and_then(|()| self.load_journal_head());
+        let loaded = self.load_all();
         match &loaded {
             Ok(()) => self.data_version = version,
             Err(_) => self.roll_back(),
         }
         loaded
+    }
+
+    fn load_all(&mut self) -> Result<(), Fault> {
+        self.load_next_end()?;
+        self.load_hidden()?;
+        self.load_journal_head()?;
+        self.tallies.load(&self.db)
     }
 
     fn load_journal_head(&mut self) -> Result<(), Fault> {
@@ -256,7 +267,8 @@ impl Ledger {
     fn flush(&mut self) -> Result<(), Fault> {
         self.pool.flush(&self.db)?;
         self.tagged.flush(&self.db)?;
-        self.standing.flush(&self.db)
+        self.standing.flush(&self.db)?;
+        self.tallies.flush(&self.db)
     }
 
     fn trim(&mut self) {
@@ -294,6 +306,7 @@ impl Ledger {
 
     fn move_between_sets(&mut self, was: &PassportRow, becomes: &PassportRow) -> Result<(), Fault> {
         let (from, to) = (was.state.name(), becomes.state.name());
+        self.tallies.moved(&was.tags, from, to)?;
         if from != to {
             if from != StateName::Available {
                 self.standing.remove(&self.db, from as u32, was.seq)?;
