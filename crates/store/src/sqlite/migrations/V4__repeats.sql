@@ -1,5 +1,5 @@
--- Records of repeatable calls stand in the order of their making. A row of the journal's kind costs little to append; the
--- index by digest is where every record goes to a page of its own, so it follows thousands of records later, in its order.
+-- Records of repeatable calls stand in the order of their making, for to append a row costs little. In an index by digest
+-- every record has a page of its own to go to, so the index follows thousands of records later, in its own order.
 CREATE TABLE repeat_in_order (
     seq         INTEGER PRIMARY KEY,
     at          INTEGER NOT NULL,
