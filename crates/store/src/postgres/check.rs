@@ -82,8 +82,8 @@ const WRONG: &[(&str, &str, &str)] = &[
     (
         "passport",
         "a tag of it does not exist",
-        "SELECT DISTINCT id::text FROM (SELECT id, unnest(tags) AS number FROM passport) AS posted
-            WHERE number NOT IN (SELECT id FROM tag)",
+        "SELECT DISTINCT posted.id::text FROM (SELECT id, unnest(tags) AS number FROM passport) AS posted
+            LEFT JOIN tag ON tag.id = number WHERE tag.id IS NULL",
     ),
     (
         "passport",

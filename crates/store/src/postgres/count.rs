@@ -66,24 +66,24 @@ async fn named(db: &Session, tags: Vec<Tag>, now: Timestamp) -> Result<PoolCount
 }
 
 async fn largest(db: &Session, limit: usize, now: Timestamp) -> Result<Vec<(Tag, StateCounts)>, Fault> {
-    // Those that were the largest when the tally was folded together, and as many more as may have shrunk or grown since.
+    // The planner has to know how few rows these are.
+    let moved = format!("{} SELECT count(*) FROM fresh WHERE total <> 0", fresh());
+    let moved: i64 = db.query_one(&moved, typed![]).await?.try_get(0)?;
+    // Those that were the largest when the tally was folded together, and as many more as have shrunk or grown since.
     // Numbers break ties here, and names below: among tags of one size at the edge of the list any choice is right.
     let sql = format!(
-        "{}, moved AS MATERIALIZED (
-            SELECT tag FROM fresh WHERE total <> 0
-        ), candidate AS (
-            (SELECT tag FROM tally ORDER BY total DESC LIMIT 1 + $1 + (SELECT count(*) FROM moved))
-            UNION SELECT tag FROM moved
+        "{}, candidate AS (
+            (SELECT tag AS id FROM tally ORDER BY total DESC LIMIT $2) UNION SELECT tag FROM fresh WHERE total <> 0
+        ), counted AS (
+            SELECT * FROM (SELECT id AS tag, {} FROM candidate {JOINED}) AS summed
+            WHERE tag <> {EVERY_PASSPORT} AND total > 0 ORDER BY total DESC, tag LIMIT $1
         )
-        SELECT tag.name, counted.* FROM (
-            SELECT * FROM (
-                SELECT id AS tag, {} FROM (SELECT tag AS id FROM candidate) AS candidate {JOINED}
-            ) AS summed WHERE tag <> {EVERY_PASSPORT} AND total > 0 ORDER BY total DESC, tag LIMIT $1
-        ) AS counted JOIN tag ON tag.id = counted.tag",
+        SELECT name, counted.* FROM counted JOIN tag ON tag.id = counted.tag",
         fresh(),
         added()
     );
-    let (rows, due) = ask(db, &sql, typed![limit as i64], now).await?;
+    let limit = limit as i64;
+    let (rows, due) = ask(db, &sql, typed![limit, limit + moved + 1], now).await?;
     let mut counts = rows.iter().map(|row| read_named(row, &due)).collect::<Result<Vec<_>, _>>()?;
     counts.sort_unstable_by(|(a, x), (b, y)| y.total().cmp(&x.total()).then_with(|| a.cmp(b)));
     Ok(counts)
