@@ -72,8 +72,8 @@ pub use self::{
     url::{PostgresUrl, PostgresUrlError},
 };
 use crate::{
-    Fault, Found, ImportTerms, Intent, KeptReset, OpenError, Preview, Reset, ResetOf, ResetScope, Store, StoreError,
-    whereabouts::Whereabouts,
+    Fault, Found, ImportId, ImportTerms, Intent, KeptReset, OpenError, Preview, Reset, ResetOf, ResetScope, Store,
+    StoreError, whereabouts::Whereabouts,
 };
 
 /// How often the house is kept: how long a mark may hide what another server gave back, and how much a count has to add
@@ -301,6 +301,12 @@ impl PostgresStore {
         if let Ok(db) = self.session().await {
             let _ = self.presence.lock().await.end(&db).await;
         }
+    }
+
+    /// Begins an import when nothing is left of earlier ones.
+    async fn begin_swept(&self, terms: ImportTerms) -> Result<ImportId, StoreError> {
+        self.sweep().await?;
+        Ok(import::begin(&self.session().await?, &terms).await?)
     }
 
     async fn sweep(&self) -> Result<(), StoreError> {

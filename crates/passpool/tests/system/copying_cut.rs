@@ -117,16 +117,31 @@ fn has(session: &Process) {
     session.said(|line| (line == "held").then_some(()));
 }
 
+/// A copy that has written everything and cannot write down in the source that this is closed, before the gate is gone.
+fn written(from: &Shop, to: &Shop) -> (Process, Process) {
+    std::fs::copy(from.secret(), to.secret()).unwrap();
+    let gate = holding(from, "BEGIN; LOCK TABLE whereabouts IN SHARE MODE;");
+    has(&gate);
+    let process = Process::spawn(&mut copy(from, to));
+    let is_whole = || to.run(&["pool"]).stderr.contains("is an unfinished copy of").then_some(());
+    within(PATIENCE, "the target", is_whole);
+    (process, gate)
+}
+
+/// A copy that has closed the source and cannot write down in the target that this is open, before the gate is gone.
+fn closed(from: &Shop, to: &Shop) -> (Process, Process) {
+    let (process, first_gate) = written(from, to);
+    let gate = holding(to, "BEGIN IMMEDIATE;");
+    has(&gate);
+    first_gate.kill();
+    within(PATIENCE, "the source", || try_to_reserve(from).stderr.contains("has moved to").then_some(()));
+    (process, gate)
+}
+
 #[test]
 fn a_copy_that_is_killed_before_the_source_is_closed_begins_anew() {
     let (from, to) = (filled(Shop::on_postgres(), 500), Shop::on_a_file());
-    std::fs::copy(from.secret(), to.secret()).unwrap();
-    // The source cannot write down that it is closed.
-    let gate = holding(&from, "BEGIN; LOCK TABLE whereabouts IN SHARE MODE;");
-    has(&gate);
-    let process = Process::spawn(&mut copy(&from, &to));
-    let is_whole = || to.run(&["pool"]).stderr.contains("is an unfinished copy of").then_some(());
-    within(PATIENCE, "the target", is_whole);
+    let (process, gate) = written(&from, &to);
     process.kill();
     gate.kill();
     assert_eq!(find(&from, &to), Found::SourceBeforeIt);
@@ -141,19 +156,9 @@ fn a_copy_that_is_killed_before_the_source_is_closed_begins_anew() {
 #[test]
 fn a_copy_that_is_killed_before_the_target_is_opened_is_finished_by_the_next_one() {
     let (from, to) = (filled(Shop::on_postgres(), 500), Shop::on_a_file());
-    std::fs::copy(from.secret(), to.secret()).unwrap();
-    let gate = holding(&from, "BEGIN; LOCK TABLE whereabouts IN SHARE MODE;");
-    has(&gate);
-    let process = Process::spawn(&mut copy(&from, &to));
-    let is_whole = || to.run(&["pool"]).stderr.contains("is an unfinished copy of").then_some(());
-    within(PATIENCE, "the target", is_whole);
-    // Now the target cannot write down that it is open, and the source that it is closed.
-    let second_gate = holding(&to, "BEGIN IMMEDIATE;");
-    has(&second_gate);
-    gate.kill();
-    within(PATIENCE, "the source", || try_to_reserve(&from).stderr.contains("has moved to").then_some(()));
+    let (process, gate) = closed(&from, &to);
     process.kill();
-    second_gate.kill();
+    gate.kill();
     assert_eq!(find(&from, &to), Found::Neither);
     to.refused(1, &["reserve", "--tags", "vip"], &["is an unfinished copy of"]);
     to.refused(1, &["reopen"], &["is an unfinished copy of"]);
@@ -163,21 +168,12 @@ fn a_copy_that_is_killed_before_the_target_is_opened_is_finished_by_the_next_one
 #[test]
 fn a_copy_whose_source_was_reopened_is_never_opened() {
     let (from, to) = (filled(Shop::on_postgres(), 500), Shop::on_a_file());
-    std::fs::copy(from.secret(), to.secret()).unwrap();
-    let gate = holding(&from, "BEGIN; LOCK TABLE whereabouts IN SHARE MODE;");
-    has(&gate);
-    let process = Process::spawn(&mut copy(&from, &to));
-    let is_whole = || to.run(&["pool"]).stderr.contains("is an unfinished copy of").then_some(());
-    within(PATIENCE, "the target", is_whole);
-    let second_gate = holding(&to, "BEGIN IMMEDIATE;");
-    has(&second_gate);
-    gate.kill();
-    within(PATIENCE, "the source", || try_to_reserve(&from).stderr.contains("has moved to").then_some(()));
+    let (process, gate) = closed(&from, &to);
     // As long as the copy runs nobody opens the source again behind its back.
     let reopened = from.run(&["reopen"]);
     assert!(reopened.code == Some(1) && reopened.stderr.contains("is in use"), "{reopened:?}");
     process.kill();
-    second_gate.kill();
+    gate.kill();
     from.done(&["reopen"]);
     assert_eq!(find(&from, &to), Found::SourceBeforeIt);
     from.create(1, "vip");

@@ -337,17 +337,11 @@ impl Store for PostgresStore {
         if !self.take_import_lock().await? {
             return Err(Refusal::ImportRunning.into());
         }
-        let begun = async {
-            self.sweep().await?;
-            Ok(import::begin(&self.session().await?, &self.correct_terms(terms)).await?)
-        };
-        match begun.await {
-            Ok(import) => Ok(import),
-            Err(error) => {
-                self.release_import_lock().await;
-                Err(error)
-            }
+        let begun = self.begin_swept(self.correct_terms(terms)).await;
+        if begun.is_err() {
+            self.release_import_lock().await;
         }
+        begun
     }
 
     async fn add_to_import(&self, mut batch: ImportBatch) -> Result<u64, StoreError> {

@@ -20,19 +20,19 @@ pub(super) fn connector(url: &PostgresUrl) -> Result<MakeRustlsConnect, Fault> {
     let provider = Arc::new(ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions();
     let config = config.map_err(|error| failed(&error))?;
-    let config = match url.verify {
-        Verify::Nothing => config
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
-            .with_no_client_auth(),
+    let roots = || roots(url.root_certificates.as_deref());
+    let authority = match url.verify {
+        Verify::Nothing => None,
         Verify::Authority => {
-            let roots = Arc::new(roots(url.root_certificates.as_deref())?);
-            let verifier = WebPkiServerVerifier::builder_with_provider(roots, provider).build();
-            let verifier = verifier.map_err(|error| failed(&error))?;
-            config.dangerous().with_custom_certificate_verifier(Arc::new(AnyHost(verifier))).with_no_client_auth()
+            let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots()?), provider.clone()).build();
+            Some(verifier.map_err(|error| failed(&error))?)
         }
-        Verify::Host => config.with_root_certificates(roots(url.root_certificates.as_deref())?).with_no_client_auth(),
+        Verify::Host => {
+            return Ok(MakeRustlsConnect::new(config.with_root_certificates(roots()?).with_no_client_auth()));
+        }
     };
+    let verifier = Arc::new(AnyHost { provider, authority });
+    let config = config.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
     Ok(MakeRustlsConnect::new(config))
 }
 
@@ -57,50 +57,14 @@ fn failed(error: &dyn std::fmt::Display) -> Fault {
     Fault::Database(format!("TLS: {error}"))
 }
 
-/// Accepts whatever certificate the server shows. Who it is remains unknown, as `prefer` and `require` have it.
+/// What is asked of a server's certificate besides that the server holds its key.
 #[derive(Debug)]
-struct AnyCertificate(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for AnyCertificate {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        rustls::crypto::verify_tls12_signature(message, certificate, signature, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        rustls::crypto::verify_tls13_signature(message, certificate, signature, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
+struct AnyHost {
+    provider: Arc<CryptoProvider>,
+    /// Wants a certificate of a trusted authority, whichever host it names: `verify-ca`. Without it whatever is shown is
+    /// accepted, and who the server is remains unknown, as `prefer` and `require` have it.
+    authority: Option<Arc<WebPkiServerVerifier>>,
 }
-
-/// Wants a certificate of a trusted authority, and does not mind which host it names: `verify-ca`.
-#[derive(Debug)]
-struct AnyHost(Arc<WebPkiServerVerifier>);
 
 impl ServerCertVerifier for AnyHost {
     fn verify_server_cert(
@@ -111,7 +75,8 @@ impl ServerCertVerifier for AnyHost {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        match self.0.verify_server_cert(certificate, intermediates, host, ocsp, now) {
+        let Some(authority) = &self.authority else { return Ok(ServerCertVerified::assertion()) };
+        match authority.verify_server_cert(certificate, intermediates, host, ocsp, now) {
             Err(Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             )) => Ok(ServerCertVerified::assertion()),
@@ -125,7 +90,8 @@ impl ServerCertVerifier for AnyHost {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.0.verify_tls12_signature(message, certificate, signature)
+        let algorithms = &self.provider.signature_verification_algorithms;
+        rustls::crypto::verify_tls12_signature(message, certificate, signature, algorithms)
     }
 
     fn verify_tls13_signature(
@@ -134,10 +100,11 @@ impl ServerCertVerifier for AnyHost {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.0.verify_tls13_signature(message, certificate, signature)
+        let algorithms = &self.provider.signature_verification_algorithms;
+        rustls::crypto::verify_tls13_signature(message, certificate, signature, algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_verify_schemes()
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }
