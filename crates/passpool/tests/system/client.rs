@@ -5,8 +5,8 @@ use std::time::Duration;
 use passpool_core::Link;
 use serde_json::Value;
 use ureq::{
-    Agent,
-    http::{HeaderMap, HeaderName, HeaderValue, Method, Request},
+    Agent, Body,
+    http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response},
 };
 
 pub(crate) const RESERVE: &str = "/dispenser/distribution/reserveOne";
@@ -14,6 +14,9 @@ pub(crate) const RESET: &str = "/dispenser/distribution/resetAll";
 
 /// The answer of an empty pool, to the letter.
 pub(crate) const NONE_LEFT: &str = r#"{"name":"API Error","description":"No NFT found to distribute","code":"nmp.back.dispenser.oneToOne.noNFTsToSend","httpCode":400}"#;
+
+/// More bytes than a hundred thousand links.
+const LARGEST: u64 = 64 << 20;
 
 /// A server that refuses a call before it has read the body ends the connection, and whoever sends the next one on it may
 /// learn that too late.
@@ -66,9 +69,7 @@ impl Client {
     pub(crate) fn ask(&self, method: Method, path: &str) -> Result<Answer, ureq::Error> {
         let mut request = Request::builder().method(method).uri(format!("{}{path}", self.address)).body(())?;
         *request.headers_mut() = self.headers.clone();
-        let mut answer = self.agent.run(request)?;
-        let body = answer.body_mut().read_to_string()?;
-        Ok(Answer { status: answer.status().as_u16(), headers: answer.headers().clone(), body })
+        Answer::read(self.agent.run(request)?)
     }
 
     /// Sends a body of this type, on a connection of its own if the client has no other wish.
@@ -82,9 +83,7 @@ impl Client {
         *request.headers_mut() = self.headers.clone();
         request.headers_mut().insert("content-type", HeaderValue::from_str(kind).unwrap());
         request.headers_mut().entry("connection").or_insert(CLOSE);
-        let mut answer = self.agent.run(request)?;
-        let body = answer.body_mut().read_to_string()?;
-        Ok(Answer { status: answer.status().as_u16(), headers: answer.headers().clone(), body })
+        Answer::read(self.agent.run(request)?)
     }
 
     /// Sends some JSON, or what is said to be JSON, by any method, on a connection of its own.
@@ -95,9 +94,7 @@ impl Client {
         request.headers_mut().extend(self.headers.clone());
         request.headers_mut().entry("connection").or_insert(CLOSE);
         let request = self.agent.configure_request(request).allow_non_standard_methods(true).build();
-        let mut answer = self.agent.run(request).unwrap_or_else(|error| panic!("{path}: {error}"));
-        let body = answer.body_mut().read_to_string().unwrap();
-        Answer { status: answer.status().as_u16(), headers: answer.headers().clone(), body }
+        self.agent.run(request).and_then(Answer::read).unwrap_or_else(|error| panic!("{path}: {error}"))
     }
 
     pub(crate) fn post_json(&self, path: &str, body: &Value) -> Answer {
@@ -109,9 +106,7 @@ impl Client {
         let mut request = Request::get(format!("{}{path}", self.address)).body(body.to_string()).unwrap();
         *request.headers_mut() = self.headers.clone();
         let request = self.agent.configure_request(request).allow_non_standard_methods(true).build();
-        let mut answer = self.agent.run(request).unwrap_or_else(|error| panic!("{path}: {error}"));
-        let body = answer.body_mut().read_to_string().unwrap();
-        Answer { status: answer.status().as_u16(), headers: answer.headers().clone(), body }
+        self.agent.run(request).and_then(Answer::read).unwrap_or_else(|error| panic!("{path}: {error}"))
     }
 
     /// Sends the form of a page that was got from this path, as a browser does that shows it.
@@ -146,6 +141,11 @@ impl Client {
 }
 
 impl Answer {
+    fn read(mut answer: Response<Body>) -> Result<Self, ureq::Error> {
+        let body = answer.body_mut().with_config().limit(LARGEST).read_to_string()?;
+        Ok(Self { status: answer.status().as_u16(), headers: answer.headers().clone(), body })
+    }
+
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().expect("a header in ASCII"))
     }

@@ -19,6 +19,9 @@ use crate::{
     watch::within,
 };
 
+/// How many were started.
+static LOADS: AtomicU64 = AtomicU64::new(0);
+
 /// What a caller does who is told to come again.
 const BREATH: Duration = Duration::from_millis(20);
 
@@ -31,8 +34,6 @@ pub(crate) struct Told {
     pub(crate) unknown: u64,
     /// Calls that were told that nothing was done.
     pub(crate) not_now: u64,
-    /// Calls with a key that were answered with what an earlier one had done.
-    pub(crate) replayed: u64,
 }
 
 /// Runs until it is ended.
@@ -49,6 +50,8 @@ impl Load {
     pub(crate) fn start(servers: &[&Server], key: &str, callers_each: usize) -> Self {
         let is_over = Arc::new(AtomicBool::new(false));
         let given = Arc::new(servers.iter().map(|_| AtomicU64::new(0)).collect::<Vec<_>>());
+        // A story may start several, and no call of one repeats a call of another.
+        let load = LOADS.fetch_add(1, Ordering::Relaxed);
         let caller = |number: usize| {
             let clients = servers.iter().map(|server| server.client(key)).collect();
             let (is_over, given) = (is_over.clone(), given.clone());
@@ -60,7 +63,7 @@ impl Load {
                     // Half of the callers of each server.
                     match number / caller.clients.len() % 2 {
                         0 => caller.reserve(),
-                        _ => caller.reserve_once(&format!("order-{number}-{call}")),
+                        _ => caller.reserve_once(&format!("order-{load}-{number}-{call}")),
                     }
                 }
                 caller.told
@@ -87,7 +90,6 @@ impl Load {
             all.given.extend(told.given);
             all.unknown += told.unknown;
             all.not_now += told.not_now;
-            all.replayed += told.replayed;
         }
         all
     }
@@ -214,7 +216,6 @@ impl Caller {
         };
         if answer.status == 200 {
             self.given[self.at].fetch_add(1, Ordering::Relaxed);
-            self.told.replayed += u64::from(answer.header("idempotency-replayed").is_some());
             return Call::Given(answer.given());
         }
         thread::sleep(BREATH);
