@@ -7,24 +7,28 @@ use super::{
 use crate::Fault;
 
 /// What a transaction has that runs as long as the lock is held. It changes nothing, so it keeps nothing from being
-/// cleared away; and behind a pooler a lock that is not a transaction's would be somebody else's soon.
-const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL idle_in_transaction_session_timeout = 0";
+/// cleared away; and behind a pooler a lock that is not a transaction's would be somebody else's soon. The wait is for
+/// what a program that has just been killed still holds, before the database notices.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL idle_in_transaction_session_timeout = 0; \
+                     SET LOCAL lock_timeout = '3s'";
 
 /// Held until it is released or dropped.
 pub(super) struct ImportLock(Session);
 
 impl ImportLock {
-    /// None if somebody else holds it.
+    /// None if somebody else holds it, and goes on to for 3 s.
     pub(super) async fn take(connections: &Connections) -> Result<Option<Self>, Fault> {
         let lock = Self(connections.session().await?);
         lock.0.begin(BEGIN).await?;
-        let sql = "SELECT pg_try_advisory_xact_lock(hashtextextended('passpool import ' || current_schema(), 0))";
-        let is_ours: bool = lock.0.query_one(sql, typed![]).await?.try_get(0)?;
-        if is_ours {
-            return Ok(Some(lock));
+        let sql = "SELECT pg_advisory_xact_lock(hashtextextended('passpool import ' || current_schema(), 0))";
+        match lock.0.query(sql, typed![]).await {
+            Ok(_) => Ok(Some(lock)),
+            Err(Fault::Locked) => {
+                lock.release().await;
+                Ok(None)
+            }
+            Err(fault) => Err(fault),
         }
-        lock.release().await;
-        Ok(None)
     }
 
     /// Answers when others can have it.
