@@ -4,6 +4,12 @@ use std::process::Command;
 
 use crate::process::Process;
 
+/// The URL of the PostgreSQL that stories are told on.
+pub(crate) fn postgres() -> String {
+    let postgres = std::env::var("PASSPOOL_TEST_POSTGRES");
+    postgres.expect("PASSPOOL_TEST_POSTGRES names a PostgreSQL; scripts/test.sh starts one")
+}
+
 /// Is dropped with all that it holds when it is dropped.
 pub(crate) struct Schema {
     /// The URL of the whole.
@@ -22,8 +28,7 @@ impl Schema {
     }
 
     pub(crate) fn new() -> Self {
-        let postgres = std::env::var("PASSPOOL_TEST_POSTGRES");
-        let postgres = postgres.expect("PASSPOOL_TEST_POSTGRES names a PostgreSQL; scripts/test.sh starts one");
+        let postgres = postgres();
         // A name that no other story has, nor any of another run.
         let aside = tempfile::Builder::new().prefix("shop_").rand_bytes(12).tempdir().unwrap();
         let name = aside.path().file_name().unwrap().to_str().unwrap().to_lowercase();

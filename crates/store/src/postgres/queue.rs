@@ -12,7 +12,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::{
     connection::Session,
-    pick::{self, HandOuts, KEEP_NESTED_LOOPS, Locked, TakeError, Taken},
+    pick::{self, HandOuts, Locked, TakeError, Taken},
     reserve::handed_out,
     shelf::Shelf,
     tags::Wanted,
@@ -179,7 +179,7 @@ async fn take_at_once(
     locked: Locked,
     hand_outs: &HandOuts,
 ) -> Result<Taken, TakeError> {
-    let begin = format!("{begin}; {KEEP_NESTED_LOOPS}");
+    let begin = format!("{begin}; {}", pick::settings(wanted));
     let whole = join3(db.run(&begin), pick::take(db, wanted, locked, 1, hand_outs), db.commit());
     match whole.await {
         (Ok(()), Ok(taken), Ok(())) => Ok(taken),
