@@ -1,7 +1,9 @@
 //! A PostgreSQL of a story's own: real, in a folder that goes with it, with fsync on.
 
 use std::{
+    ffi::OsStr,
     fs,
+    io::Write as _,
     net::TcpListener,
     path::{Path, PathBuf},
     process::Command,
@@ -95,16 +97,12 @@ impl Cluster {
     fn try_start(&mut self) -> bool {
         let mut command = postgres("postgres");
         command.arg("-D").arg(self.data());
-        let own = [
-            format!("port={}", self.port),
-            "listen_addresses=127.0.0.1".to_owned(),
-            format!("unix_socket_directories={}", self.folder.path().display()),
-            "fsync=on".to_owned(),
-            "shared_buffers=32MB".to_owned(),
-            "max_connections=250".to_owned(),
-        ];
-        own.iter().chain(&self.settings).for_each(|setting| _ = command.args(["-c", setting]));
-        let postmaster = Process::spawn(&mut command);
+        self.settings().iter().for_each(|setting| _ = command.args(["-c", setting]));
+        self.comes_up(&mut command)
+    }
+
+    fn comes_up(&mut self, command: &mut Command) -> bool {
+        let postmaster = Process::spawn(command);
         let is_up = postmaster.told(|line| {
             let is_up = line.contains("database system is ready to accept");
             (is_up || line.contains("could not create any TCP/IP sockets")).then_some(is_up)
@@ -113,7 +111,33 @@ impl Cluster {
         is_up
     }
 
-    fn data(&self) -> PathBuf {
+    fn settings(&self) -> Vec<String> {
+        let own = [
+            format!("port={}", self.port),
+            "listen_addresses=127.0.0.1".to_owned(),
+            format!("unix_socket_directories={}", self.folder.path().display()),
+            "fsync=on".to_owned(),
+            "shared_buffers=32MB".to_owned(),
+            "max_connections=250".to_owned(),
+        ];
+        own.into_iter().chain(self.settings.clone()).collect()
+    }
+
+    /// A place for data that somebody else will put there and start.
+    pub(crate) fn vacant() -> Self {
+        Self::prepare(&[])
+    }
+
+    /// Starts it by a command of the caller's, with its own settings written where PostgreSQL finds them.
+    pub(crate) fn start_by(&mut self, command: &mut Command) {
+        let quoted = |setting: String| setting.split_once('=').map(|(name, value)| format!("{name} = '{value}'\n"));
+        let settings: String = self.settings().into_iter().filter_map(quoted).collect();
+        let mut file = fs::OpenOptions::new().append(true).open(self.data().join("postgresql.conf")).unwrap();
+        file.write_all(settings.as_bytes()).unwrap();
+        assert!(self.comes_up(command), "another program has taken port {}", self.port);
+    }
+
+    pub(crate) fn data(&self) -> PathBuf {
         self.folder.path().join("data")
     }
 
@@ -215,7 +239,7 @@ impl Gate {
 }
 
 /// Where the newest PostgreSQL that is installed has its programs.
-fn bin() -> PathBuf {
+pub(crate) fn bin() -> PathBuf {
     let version = |path: &PathBuf| path.file_name().and_then(|name| name.to_str()?.parse::<u32>().ok());
     let installed = fs::read_dir("/usr/lib/postgresql").expect("PostgreSQL is installed");
     let newest =
@@ -223,13 +247,14 @@ fn bin() -> PathBuf {
     newest.expect("a version of PostgreSQL is installed").join("bin")
 }
 
+/// A program of PostgreSQL's.
 fn postgres(program: &str) -> Command {
-    as_postgres(&bin().join(program))
+    as_postgres(bin().join(program))
 }
 
 /// A program that refuses to run as root, and then runs as the user that Debian made for PostgreSQL. It ends with the
 /// thread that starts it at the latest.
-pub(crate) fn as_postgres(program: &Path) -> Command {
+pub(crate) fn as_postgres(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new("setpriv");
     if is_root() {
         command.args(["--reuid", "postgres", "--regid", "postgres", "--init-groups"]);

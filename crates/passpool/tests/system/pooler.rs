@@ -40,7 +40,7 @@ impl Pooler {
     }
 
     fn start(folder: &tempfile::TempDir) -> Process {
-        let mut command = as_postgres("/usr/sbin/pgbouncer".as_ref());
+        let mut command = as_postgres("/usr/sbin/pgbouncer");
         let process = Process::spawn(command.arg(folder.path().join("settings")));
         process.told(|line| line.contains("process up").then_some(()));
         process
