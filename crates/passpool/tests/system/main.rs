@@ -42,6 +42,7 @@ mod limits;
 mod links;
 mod live;
 mod locked;
+mod moving;
 mod opening;
 mod operating;
 mod operating_manual;

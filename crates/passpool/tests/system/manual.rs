@@ -2,7 +2,10 @@
 
 use std::{collections::VecDeque, path::Path, process::Command};
 
-use crate::process::{Ended, Process};
+use crate::{
+    cluster::bin,
+    process::{Ended, Process},
+};
 
 const OPERATING: &str = include_str!("../../../../docs/operating.md");
 
@@ -37,10 +40,14 @@ impl Manual {
         Self(blocks)
     }
 
-    /// The next block, which has to be of this kind and below this heading.
+    /// The next block, which has to be of this kind and below this heading, and to say on which machine it is typed.
     pub(crate) fn next(&mut self, heading: &str, kind: &str) -> String {
         let block = self.0.pop_front().unwrap_or_else(|| panic!("there is no block {kind} below {heading}"));
         assert_eq!((&*block.heading, &*block.kind), (heading, kind), "{}", block.text);
+        if let Some(machine) = kind.split(' ').nth(1).filter(|machine| *machine != "variables") {
+            let place = block.text.lines().next().and_then(|first| first.strip_prefix("# on "));
+            assert!(place.is_some_and(|place| place.contains(machine)), "where is this typed? {}", block.text);
+        }
         block.text
     }
 
@@ -56,6 +63,16 @@ pub(crate) fn exported(block: &str) -> Vec<&str> {
     let exports = block.lines().filter_map(|line| line.strip_prefix("export "));
     let words = exports.flat_map(|line| line.split_once(" #").map_or(line, |(before, _)| before).split_whitespace());
     words.filter_map(|word| word.split_once('=')).map(|(name, _)| name).collect()
+}
+
+pub(crate) fn shell() -> Command {
+    Command::new("sh")
+}
+
+/// The directories of the programs, and before them this one.
+pub(crate) fn path(first: Option<&Path>) -> String {
+    let first = first.map_or(String::new(), |first| format!("{}:", first.display()));
+    format!("{first}{}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", bin().display())
 }
 
 /// Somewhere to run commands, with nothing of the tester's environment.

@@ -21,8 +21,8 @@ use ureq::http::Method;
 
 use crate::{
     client::{Client, Given},
-    cluster::{Cluster, SOON, as_postgres, bin, free_port, own},
-    manual::{Machine, Manual, exported},
+    cluster::{Cluster, Port, SOON, as_postgres, own},
+    manual::{Machine, Manual, exported, path, shell},
     next_version,
     process::Process,
     shop::assert_each_once,
@@ -55,8 +55,15 @@ const BREATH: Duration = Duration::from_millis(10);
 /// A brand with machines of its own, and somebody who reads the manual.
 struct Brand {
     manual: Manual,
-    /// Has the secret, the programs and whatever the servers write.
-    folder: TempDir,
+    /// How a server is started.
+    serve: String,
+    /// Of a user who may reserve.
+    key: String,
+    /// All that was given and still has to open.
+    given: Vec<Given>,
+    // What runs ends before the places are taken away in which it does.
+    balancer: Option<Process>,
+    servers: [Option<Process>; 3],
     primary: Cluster,
     standby: Cluster,
     /// The machines of both, and those of the servers.
@@ -64,18 +71,10 @@ struct Brand {
     on_standby: Machine,
     on_server: [Machine; 3],
     on_balancer: Machine,
-    /// How a server is started.
-    serve: String,
-    servers: [Option<Process>; 3],
-    balancer: Option<Process>,
-    /// Of a user who may reserve.
-    key: String,
-    /// All that was given and still has to open.
-    given: Vec<Given>,
-}
-
-fn shell() -> Command {
-    Command::new("sh")
+    /// Has the secret, the programs and whatever the servers write.
+    folder: TempDir,
+    /// Kept for servers that are away.
+    _ports: [Port; 4],
 }
 
 fn shell_of_postgres() -> Command {
@@ -89,42 +88,12 @@ impl Brand {
         // Nobody comes over the network before the manual says so.
         fs::write(primary.data().join("pg_hba.conf"), "local all all trust\nlocal replication all trust\n").unwrap();
         primary.sql("postgres", "SELECT pg_reload_conf()");
-        for name in ["safe", "backups"] {
-            fs::create_dir(folder.path().join(name)).unwrap();
-        }
+        fs::create_dir(folder.path().join("safe")).unwrap();
         let backups = primary.folder().join("backups");
         fs::create_dir(&backups).unwrap();
         own(&backups);
-        let file = |name: &str| folder.path().join(name).display().to_string();
-        let host = |port: u16| format!("127.0.0.1:{port}");
-        let (primary_at, standby_at) = (host(primary.port()), host(standby.port()));
-        let database = format!("postgres://shop:sesame@{primary_at},{standby_at}/shop?target_session_attrs=read-write");
-        let servers = NAMES.map(|_| host(free_port()));
-        let common = [
-            ("PRIMARY", primary_at),
-            ("STANDBY", standby_at),
-            ("NETWORK", "127.0.0.0/8".to_owned()),
-            ("REPLICATION_PASSWORD", "open".to_owned()),
-            ("PASSWORD", "sesame".to_owned()),
-            ("PASSPOOL_DATABASE", database),
-            ("PASSPOOL_SECRET_FILE", file("passpool.secret")),
-            ("PASSPOOL_PUBLIC_URL", "https://passports.brand.example".to_owned()),
-            ("BALANCER", host(free_port())),
-            ("BALANCER_HOST", "127.0.0.1".to_owned()),
-            ("BALANCER_CONTROL", file("control.sock")),
-            ("BALANCER_CONFIG", file("haproxy.cfg")),
-            ("SERVER_A", servers[0].clone()),
-            ("SERVER_B", servers[1].clone()),
-            ("SERVER_C", servers[2].clone()),
-            ("BACKUPS", backups.display().to_string()),
-            ("SAFE", file("safe")),
-            ("NEW_PASSPOOL", next_version::build().display().to_string()),
-            // Where the data are is each PostgreSQL's own; where to listen, each server's.
-            ("DATA", String::new()),
-            ("PASSPOOL_LISTEN", String::new()),
-            ("NAME", String::new()),
-            ("PID_FILE", String::new()),
-        ];
+        let ports: [Port; 4] = std::array::from_fn(|_| Port::any());
+        let common = variables(folder.path(), &backups, [primary.port(), standby.port()], &ports);
         let mut named: Vec<&str> = common.iter().map(|(name, _)| *name).collect();
         let variables = manual.next("PostgreSQL", "sh variables");
         let mut expected = exported(&variables);
@@ -136,23 +105,24 @@ impl Brand {
             fs::create_dir(&program).unwrap();
             symlink(env!("CARGO_BIN_EXE_passpool"), program.join("passpool")).unwrap();
             let machine = Machine::new(shell, folder.path(), &common).with("PATH", path(Some(&program)));
-            let machine = machine.with("PASSPOOL_LISTEN", &*servers[number]).with("NAME", NAMES[number]);
+            let machine = machine.with("PASSPOOL_LISTEN", host(ports[number].number())).with("NAME", NAMES[number]);
             machine.with("PID_FILE", program.join("pid").display().to_string())
         });
         Self {
             manual,
+            serve: String::new(),
+            key: String::new(),
+            given: Vec::new(),
+            balancer: None,
+            servers: [None, None, None],
             on_primary: machine_of(&primary, &common),
             on_standby: machine_of(&standby, &common),
             on_balancer: Machine::new(shell, folder.path(), &common).with("PATH", path(None)),
             on_server,
-            folder,
             primary,
             standby,
-            serve: String::new(),
-            servers: [None, None, None],
-            balancer: None,
-            key: String::new(),
-            given: Vec::new(),
+            folder,
+            _ports: ports,
         }
     }
 
@@ -211,9 +181,7 @@ impl Brand {
         self.on_primary.run(&self.manual.next(HEADING, "sh primary"));
         self.primary.start_by(&mut self.on_primary.command(&self.manual.next(HEADING, "sh primary runs")));
         self.on_standby.run(&self.manual.next(HEADING, "sh standby"));
-        within(SOON, "the new standby", || {
-            (self.standby.sql("postgres", "SELECT sync_state FROM pg_stat_replication") == "sync").then_some(())
-        });
+        assert_eq!(self.standby.sql("postgres", "SELECT sync_state FROM pg_stat_replication"), "sync");
         self.proves_itself();
     }
 
@@ -231,10 +199,7 @@ impl Brand {
         self.proves_itself();
         let lost = self.given.split_off(known);
         let end = self.manual.next(HEADING, "sh server");
-        for (server, machine) in self.servers.iter_mut().zip(&self.on_server) {
-            machine.run(&end);
-            assert_eq!(server.take().unwrap().end().code, Some(0));
-        }
+        (0..3).for_each(|number| self.ends(number, &end));
         self.on_standby.run(&self.manual.next(HEADING, "sh standby"));
         self.on_server[0].run(&self.manual.next(HEADING, "sh server"));
         (0..3).for_each(|number| self.starts(number));
@@ -343,10 +308,18 @@ impl Brand {
 
     fn ends_for_another(&mut self, number: usize, drain: &str, replace: &str) {
         self.tells_the_balancer(number, drain);
+        self.ends(number, replace);
+    }
+
+    /// Runs commands that end a server and wait until it is gone.
+    fn ends(&mut self, number: usize, text: &str) {
         let server = self.servers[number].take().unwrap();
-        let is_reaped = thread::spawn(move || server.end());
-        self.on_server[number].run(replace);
-        assert_eq!(is_reaped.join().unwrap().code, Some(0));
+        let ended = thread::scope(|scope| {
+            let ended = scope.spawn(|| server.end());
+            self.on_server[number].run(text);
+            ended.join().unwrap()
+        });
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     }
 
     /// A session that keeps every passport from being changed in its shape, until it rolls back.
@@ -405,10 +378,41 @@ impl Brand {
     }
 }
 
-/// The directories of the programs, and before them this one.
-fn path(first: Option<&Path>) -> String {
-    let first = first.map_or(String::new(), |first| format!("{}:", first.display()));
-    format!("{first}{}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", bin().display())
+fn host(port: u16) -> String {
+    format!("127.0.0.1:{port}")
+}
+
+/// What the manual's variables are here. The ports are those of the servers and of the balancer.
+fn variables(folder: &Path, backups: &Path, postgres: [u16; 2], ports: &[Port; 4]) -> Vec<(&'static str, String)> {
+    let file = |name: &str| folder.join(name).display().to_string();
+    let [primary, standby] = postgres.map(host);
+    let [a, b, c, balancer] = ports.each_ref().map(|port| host(port.number()));
+    let database = format!("postgres://shop:sesame@{primary},{standby}/shop?target_session_attrs=read-write");
+    vec![
+        ("PRIMARY", primary),
+        ("STANDBY", standby),
+        ("NETWORK", "127.0.0.0/8".to_owned()),
+        ("REPLICATION_PASSWORD", "open".to_owned()),
+        ("PASSWORD", "sesame".to_owned()),
+        ("PASSPOOL_DATABASE", database),
+        ("PASSPOOL_SECRET_FILE", file("passpool.secret")),
+        ("PASSPOOL_PUBLIC_URL", "https://passports.brand.example".to_owned()),
+        ("BALANCER", balancer),
+        ("BALANCER_HOST", "127.0.0.1".to_owned()),
+        ("BALANCER_CONTROL", file("control.sock")),
+        ("BALANCER_CONFIG", file("haproxy.cfg")),
+        ("SERVER_A", a),
+        ("SERVER_B", b),
+        ("SERVER_C", c),
+        ("BACKUPS", backups.display().to_string()),
+        ("SAFE", file("safe")),
+        ("NEW_PASSPOOL", next_version::build().display().to_string()),
+        // Where the data are is each PostgreSQL's own; where to listen, each server's.
+        ("DATA", String::new()),
+        ("PASSPOOL_LISTEN", String::new()),
+        ("NAME", String::new()),
+        ("PID_FILE", String::new()),
+    ]
 }
 
 /// The machine on which a PostgreSQL is.
@@ -456,8 +460,14 @@ impl Callers {
         within(SOON, "service", || (self.count.load(Ordering::Relaxed) >= wanted).then_some(()));
     }
 
-    fn end(self) -> Vec<Given> {
+    fn end(mut self) -> Vec<Given> {
         self.is_over.store(true, Ordering::Relaxed);
-        self.threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+        self.threads.drain(..).flat_map(|thread| thread.join().unwrap()).collect()
+    }
+}
+
+impl Drop for Callers {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::Relaxed);
     }
 }
