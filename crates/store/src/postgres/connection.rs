@@ -12,9 +12,9 @@ use std::{
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, Timeouts};
 use tokio_postgres::{
-    Row,
+    Row, RowStream,
     error::SqlState,
-    types::{WasNull, WrongType},
+    types::{Type, WasNull, WrongType},
 };
 
 use super::{tls, typed::Parameters, url::PostgresUrl, whereabouts};
@@ -102,6 +102,12 @@ impl Session {
 
     pub(super) async fn query_one(&self, sql: &str, parameters: Parameters<'_>) -> Result<Row, Fault> {
         self.judge(self.client().query_typed_one(sql, parameters).await)
+    }
+
+    /// Rows as they come: all of them at once may be more than the memory holds.
+    pub(super) async fn stream(&self, sql: &str) -> Result<RowStream, Fault> {
+        let no_parameters: [(&str, Type); 0] = [];
+        self.judge(self.client().query_typed_raw(sql, no_parameters).await)
     }
 
     /// Answers how many rows were changed. Outside of a transaction the statement is its own commit.
