@@ -1,7 +1,7 @@
 //! The program as its users meet it: real processes, real HTTP, real files.
 //!
 //! Each module but the first nine is a chapter of stories. They run the program that Cargo built beside them and know
-//! nothing of its inside, but for the few that damage the database's file by hand.
+//! nothing of its inside, but for the few that damage the database by hand.
 
 mod browser;
 mod client;
