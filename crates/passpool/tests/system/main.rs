@@ -58,6 +58,7 @@ mod reset;
 mod restarted;
 mod secrets;
 mod serving;
+mod silent;
 mod speed;
 mod together;
 mod wire;
