@@ -85,7 +85,7 @@ fn every_other_contradiction_is_found(shop: Shop) {
 
 fn what_happened_to_a_link_cannot_be_made_unhappened(shop: Shop) {
     let shop = shops::lived_in(shop);
-    assert_kinds(&shop, &["previewed", "scanned", "claimed", "transferred", "recovered", "withdrawn"]);
+    assert_kinds(&shop, &["previewed", "scanned", "claimed", "transferred", "airdropped", "recovered", "withdrawn"]);
     assert_each_row_is_missed(&shop);
     assert_each_found(&shop, OF_LINKS);
 }

@@ -48,6 +48,8 @@ pub(super) fn lived_in(shop: Shop) -> Shop {
     assert_eq!(server.stranger().get("/9,sesameopen9x").status, 200);
     let transfer = json!({"tokenId": 3, "passphrase": "sesameopen3x", "address": ALICE});
     assert_eq!(server.client(&key).post_json("/deferred/transfer", &transfer).status, 200);
+    let drop = "/api/certificate/one2Many/forceTransfer/v2?tag=drop&format=link";
+    assert_eq!(server.client(&key).get_with(drop, &json!([ALICE])).status, 200);
     let taken = || {
         let kiosk = server.stranger().get("/k/expo");
         let taken = server.stranger().press(&kiosk, "/k/expo", &[]);
