@@ -111,7 +111,7 @@ step() {
 }
 
 # What the store's contract does not tell: operators at the API and at the command line, who know of no database. Stories
-# that damage a file by hand are of files alone.
+# of damage are told on both already.
 on_postgres() {
   PASSPOOL_TEST_STORE=postgres cargo test --package passpool --locked --test system "$@" -- \
     operators operating:: accounts:: idempotency:: holds:: claims:: racing:: --skip damage::

@@ -1,7 +1,7 @@
 //! The program as its users meet it: real processes, real HTTP, real files.
 //!
 //! Each module but the first eleven is a chapter of stories. They run the program that Cargo built beside them and know
-//! nothing of its inside, but for the few that damage the database's file by hand.
+//! nothing of its inside, but for the few that damage the database by hand.
 
 mod browser;
 mod client;
@@ -62,6 +62,7 @@ mod reset;
 mod restarted;
 mod secrets;
 mod serving;
+mod silent;
 mod speed;
 mod together;
 mod wire;

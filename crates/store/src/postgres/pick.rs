@@ -98,8 +98,7 @@ pub(super) async fn take(
     let state = if recipients.is_empty() { StateName::Reserved } else { StateName::Pending };
     let sql = statement(wanted, locked, state);
     let rows = db
-        .client()
-        .query_typed(
+        .hear(db.client().query_typed(
             &sql,
             typed![
                 wanted.tags,
@@ -122,8 +121,8 @@ pub(super) async fn take(
                 hand_outs.kiosk,
                 hand_outs.with_content,
             ],
-        )
-        .await;
+        ))
+        .await?;
     match rows {
         Ok(rows) => Ok(read(&rows)?),
         Err(error) if error.code() == Some(&tokio_postgres::error::SqlState::DIVISION_BY_ZERO) => {
