@@ -10,7 +10,9 @@ use std::{
     time::Duration,
 };
 
-use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, Timeouts};
+use deadpool_postgres::{
+    Manager, ManagerConfig, Object, Pool, PoolError, QueueMode, RecyclingMethod, Runtime, Timeouts,
+};
 use tokio_postgres::{
     Row, RowStream,
     error::SqlState,
@@ -60,7 +62,9 @@ impl Connections {
         let config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let manager = Manager::from_config(url.config.clone(), tls::connector(url)?, config);
         let timeouts = Timeouts { wait: Some(WAIT_AT_MOST), create: Some(WAIT_AT_MOST), recycle: Some(WAIT_AT_MOST) };
-        let pool = Pool::builder(manager).max_size(CONNECTIONS).runtime(Runtime::Tokio1).timeouts(timeouts);
+        // The one that was used last: the server's process behind it has at hand what it needs again.
+        let pool = Pool::builder(manager).max_size(CONNECTIONS).queue_mode(QueueMode::Lifo);
+        let pool = pool.runtime(Runtime::Tokio1).timeouts(timeouts);
         let pool = pool.build().map_err(|error| Fault::Database(error.to_string()))?;
         Ok(Self { pool, begin: begin(url).into() })
     }

@@ -129,7 +129,6 @@ async fn attempt(
         // It may have been forgotten in this moment; then it is as if it had never been.
         return Ok(repeat::find(&db, repeat).await?.map_or(Attempt::Overtaken, Attempt::Repeated));
     }
-    ledger.run(pick::settings(wanted)).await?;
     let taken = match pick::take(&ledger, wanted, locked, at_least, hand_outs).await {
         Ok(taken) => taken,
         Err(TakeError::Overtaken) => {

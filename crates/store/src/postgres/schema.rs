@@ -6,6 +6,7 @@ use passpool_core::{Fingerprint, SecretId};
 
 use super::{
     connection::{Connections, Session},
+    pick::routine,
     typed::typed,
     user,
 };
@@ -91,7 +92,8 @@ pub(super) async fn migrate(connections: &Connections, secret: Option<Fingerprin
 }
 
 async fn is_done(db: &Session, secret: Option<Fingerprint>) -> Result<bool, Fault> {
-    Ok(applied_version(db).await? >= known_version() && (secret.is_none() || fingerprint(db).await?.is_some()))
+    let is_whole = applied_version(db).await? >= known_version() && routine::is_there(db).await?;
+    Ok(is_whole && (secret.is_none() || fingerprint(db).await?.is_some()))
 }
 
 /// Waits until nobody makes a database or brings one up to date, and keeps others from it until the transaction ends.
@@ -106,6 +108,7 @@ async fn migrate_alone(connections: &Connections, secret: Option<Fingerprint>) -
         let runner = migrations::migrations::runner().set_grouped(true);
         runner.run_async(db.client_mut()).await.map_err(|error| not_migrated(&error))?;
     }
+    routine::install(&db).await?;
     let Some(secret) = secret else { return Ok(()) };
     if fingerprint(&db).await?.is_some() {
         return Ok(());
