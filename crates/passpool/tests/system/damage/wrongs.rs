@@ -216,6 +216,17 @@ pub(super) const OF_OPERATORS: &[Wrong] = &[
     both("UPDATE repeat SET record = zeroblob(15) WHERE at = (SELECT min(at) FROM repeat)", "idempotency record "),
     both("UPDATE repeat SET parameters = zeroblob(17) WHERE at = (SELECT min(at) FROM repeat)", "idempotency record "),
     both("UPDATE repeat SET reservation = zeroblob(16) WHERE at = (SELECT min(at) FROM repeat)", "idempotency record "),
+    files("UPDATE repeat SET record = (SELECT record FROM repeat WHERE seq = 2) WHERE seq = 1", "idempotency record 2"),
+    // Their index, which has none of them yet.
+    files("UPDATE repeat_era SET last = 2", "idempotency record 1: its era's index"),
+    files("UPDATE repeat_era SET goal = 2, reached = x'ffffffffffffffff'", "idempotency record 1: its era's index"),
+    files("UPDATE repeat_era SET goal = 2", "era 1 of the idempotency records"),
+    files("UPDATE repeat_era SET goal = 2, reached = x'00'", "era 1 of the idempotency records"),
+    files("UPDATE repeat_era SET goal = last, reached = zeroblob(8)", "era 1 of the idempotency records"),
+    files("INSERT INTO repeat_era (id, first, last) VALUES (2, 0, 5)", "era 2 of the idempotency records"),
+    files("INSERT INTO repeat_place VALUES (9, zeroblob(8), 99)", "era 9 of the idempotency records"),
+    files("INSERT INTO repeat_place VALUES (1, zeroblob(8), 1)", "idempotency record 1: an index"),
+    files("DELETE FROM repeat_era", "idempotency records: they have no era"),
     // What was previewed.
     files("UPDATE preview_chunk SET passports = x'80'", "preview rp_"),
     files("UPDATE preview_chunk SET versions = x'80'", "preview rp_"),
