@@ -10,6 +10,7 @@ mod imports;
 mod kiosks;
 mod links;
 mod passports;
+mod planning;
 mod recipients;
 mod repeats;
 mod reservations;
@@ -50,7 +51,7 @@ mod sqlite_file {
     tell! { sqlite: recipients::no_name_is_left_in_the_file, }
 }
 
-/// What many servers at one database need besides.
+/// What many servers at one database, and its planner, need besides.
 mod postgres_servers {
     tell! {
         postgres:
@@ -58,6 +59,8 @@ mod postgres_servers {
         events::nobody_reads_past_a_number_whose_row_is_still_to_come,
         events::a_number_that_was_taken_in_vain_holds_nobody_up,
         events::a_moment_is_found_in_a_long_journal,
+        planning::the_planner_is_told_of_an_import,
+        planning::a_hand_out_writes_into_no_index_of_the_passports,
     }
 }
 
@@ -67,7 +70,8 @@ contract! {
     reserving::a_shortage_takes_nothing,
     reserving::a_partial_wish_takes_what_is_there,
     reserving::where_two_large_tags_meet_is_found_at_once_also_when_nothing_is_left,
-    reserving::a_pool_that_was_empty_is_found_as_fast_when_it_is_full,
+    planning::a_pool_that_was_empty_is_found_as_fast_when_it_is_full,
+    planning::one_of_two_tags_is_found_as_fast_where_they_are_large,
     reserving::no_false_shortage,
     reserving::tags_pick_as_a_plain_model_says,
     reserving::a_count_out_of_range_is_refused,
