@@ -284,4 +284,10 @@ async fn a_large_tag_is_counted_from_its_tally_and_exactly() {
     let findings = store.check().await.unwrap().findings;
     let findings: Vec<_> = findings.iter().map(ToString::to_string).collect();
     assert_eq!(findings, ["tag number 1: the tally counts 8 as reserved, and there are 7"]);
+    // A tally that cannot be right keeps nobody from a passport, and is made anew.
+    file.damage("UPDATE tally SET available = 0");
+    reserve(&*store, "vip", 2, 3).await.unwrap();
+    assert_eq!(rows().unwrap(), None);
+    assert_counts(60, 9).await;
+    assert_clean(&*store).await;
 }

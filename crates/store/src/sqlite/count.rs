@@ -145,22 +145,27 @@ impl<'a> Counter<'a> {
 
     fn count(&mut self, tag: u32) -> Result<StateCounts, Fault> {
         match tally::of(self.db, tag)? {
-            Some(counts) => self.as_of_now(tag, counts),
+            Some(counts) => match self.as_of_now(tag, counts)? {
+                Some(counts) => Ok(counts),
+                None => self.count_sets(tag),
+            },
             None => self.count_sets(tag),
         }
     }
 
-    fn as_of_now(&mut self, tag: u32, mut counts: StateCounts) -> Result<StateCounts, Fault> {
+    /// None if what is kept of the tag cannot be right.
+    fn as_of_now(&mut self, tag: u32, mut counts: StateCounts) -> Result<Option<StateCounts>, Fault> {
         if self.due.is_none() {
             self.due = Some(due(self.db, self.now)?);
         }
         let due = self.due.iter().flatten();
         for Due { from, to, .. } in due.filter(|due| tag == EVERY_PASSPORT || due.tags.contains(&tag)) {
             let count = counts.of_mut(*from);
-            *count = count.checked_sub(1).ok_or_else(|| tally::wrong(tag, *from))?;
+            let Some(fewer) = count.checked_sub(1) else { return Ok(None) };
+            *count = fewer;
             *counts.of_mut(*to) += 1;
         }
-        Ok(counts)
+        Ok(Some(counts))
     }
 
     fn count_sets(&mut self, tag: u32) -> Result<StateCounts, Fault> {

@@ -53,7 +53,7 @@ fn move_tags(ledger: &mut Ledger, was: &PassportRow, becomes: &PassportRow) -> R
     let (state, is_in_pool) = (becomes.state.name(), becomes.is_in_pool());
     for tag in before.difference(&after) {
         ledger.tagged.remove(&ledger.db, *tag, was.seq)?;
-        ledger.tallies.remove(*tag, state)?;
+        ledger.tallies.remove(*tag, state);
         if is_in_pool {
             ledger.pool.remove(&ledger.db, *tag, was.seq)?;
         }

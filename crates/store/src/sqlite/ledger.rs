@@ -309,7 +309,7 @@ impl Ledger {
 
     fn move_between_sets(&mut self, was: &PassportRow, becomes: &PassportRow) -> Result<(), Fault> {
         let (from, to) = (was.state.name(), becomes.state.name());
-        self.tallies.moved(&was.tags, from, to)?;
+        self.tallies.moved(&was.tags, from, to);
         if from != to {
             if from != StateName::Available {
                 self.standing.remove(&self.db, from as u32, was.seq)?;

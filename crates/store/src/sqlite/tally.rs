@@ -23,7 +23,11 @@ macro_rules! columns {
 }
 
 /// The tallies, seen through the changes of the running transaction.
-pub(super) struct Tallies(BTreeMap<u32, Tally>);
+pub(super) struct Tallies {
+    kept: BTreeMap<u32, Tally>,
+    /// Those that turned out to be wrong: they are kept no longer, and whoever asks is told what there is.
+    wrong: Vec<u32>,
+}
 
 struct Tally {
     counts: StateCounts,
@@ -32,27 +36,27 @@ struct Tally {
 
 impl Tallies {
     pub(super) fn new() -> Self {
-        Self(BTreeMap::new())
+        Self { kept: BTreeMap::new(), wrong: Vec::new() }
     }
 
     pub(super) fn load(&mut self, db: &Connection) -> Result<(), Fault> {
         let mut statement = db.prepare_cached(concat!("SELECT ", columns!(), ", tag FROM tally"))?;
         let tallies =
             statement.query_map([], |row| Ok((row.get(7)?, Tally { counts: read(row)?, is_changed: false })))?;
-        self.0 = tallies.collect::<Result<_, _>>()?;
+        self.kept = tallies.collect::<Result<_, _>>()?;
+        self.wrong.clear();
         Ok(())
     }
 
     /// A passport with these tags went from one state to another.
-    pub(super) fn moved(&mut self, tags: &[u32], from: StateName, to: StateName) -> Result<(), Fault> {
-        if from == to || self.0.is_empty() {
-            return Ok(());
+    pub(super) fn moved(&mut self, tags: &[u32], from: StateName, to: StateName) {
+        if from == to || self.kept.is_empty() {
+            return;
         }
-        each_of(tags).try_for_each(|tag| {
-            self.remove(tag, from)?;
+        for tag in each_of(tags) {
+            self.remove(tag, from);
             self.add(tag, to);
-            Ok(())
-        })
+        }
     }
 
     /// A passport that is new and to be seen at once.
@@ -62,33 +66,41 @@ impl Tallies {
 
     /// One more passport of a tag is in this state.
     pub(super) fn add(&mut self, tag: u32, state: StateName) {
-        if let Some(tally) = self.0.get_mut(&tag) {
+        if let Some(tally) = self.kept.get_mut(&tag) {
             *tally.counts.of_mut(state) += 1;
             tally.is_changed = true;
         }
     }
 
-    /// One passport fewer.
-    pub(super) fn remove(&mut self, tag: u32, state: StateName) -> Result<(), Fault> {
-        let Some(tally) = self.0.get_mut(&tag) else { return Ok(()) };
+    /// One passport fewer. A tally that has none to take away is wrong, and nobody is kept from a passport by that.
+    pub(super) fn remove(&mut self, tag: u32, state: StateName) {
+        let Some(tally) = self.kept.get_mut(&tag) else { return };
         let count = tally.counts.of_mut(state);
-        *count = count.checked_sub(1).ok_or_else(|| wrong(tag, state))?;
-        tally.is_changed = true;
-        Ok(())
+        if let Some(fewer) = count.checked_sub(1) {
+            *count = fewer;
+            tally.is_changed = true;
+        } else {
+            tracing::error!(tag, %state, "the tally counted too few passports of a tag, and is made anew");
+            self.kept.remove(&tag);
+            self.wrong.push(tag);
+        }
     }
 
     /// Writes what was changed.
     pub(super) fn flush(&mut self, db: &Connection) -> Result<(), Fault> {
-        for (tag, tally) in self.0.iter_mut().filter(|(_, tally)| tally.is_changed) {
+        for (tag, tally) in self.kept.iter_mut().filter(|(_, tally)| tally.is_changed) {
             write(db, *tag, &tally.counts)?;
             tally.is_changed = false;
+        }
+        for tag in self.wrong.drain(..) {
+            db.prepare_cached("DELETE FROM tally WHERE tag = ?")?.execute([tag])?;
         }
         Ok(())
     }
 
     /// To be called when many passports came into sight: counting them all here would take too long.
     pub(super) fn drop_all(&mut self, db: &Connection) -> Result<(), Fault> {
-        self.0.clear();
+        self.kept.clear();
         db.prepare_cached("DELETE FROM tally")?.execute([])?;
         Ok(())
     }
@@ -96,7 +108,7 @@ impl Tallies {
 
 /// Counts these tags from now on, unless there are too many that are.
 pub(super) fn keep(ledger: &mut Ledger, tags: &[u32]) -> Result<(), StoreError> {
-    let Tallies(kept) = &ledger.tallies;
+    let kept = &ledger.tallies.kept;
     // Those who asked at the same moment come here one after the other.
     let tags: Vec<u32> = tags.iter().filter(|tag| !kept.contains_key(tag)).copied().collect();
     if tags.is_empty() || kept.len() + tags.len() > KEPT {
@@ -107,7 +119,7 @@ pub(super) fn keep(ledger: &mut Ledger, tags: &[u32]) -> Result<(), StoreError> 
     let counted = tags.into_iter().map(|tag| Ok((tag, standing.count(&snapshot.chunks_of(tag)?))));
     for (tag, counts) in counted.collect::<Result<Vec<_>, Fault>>()? {
         write(&ledger.db, tag, &counts)?;
-        ledger.tallies.0.insert(tag, Tally { counts, is_changed: false });
+        ledger.tallies.kept.insert(tag, Tally { counts, is_changed: false });
     }
     Ok(())
 }
@@ -124,7 +136,7 @@ pub(super) fn check(db: &Connection, report: &mut CheckReport) -> Result<(), Fau
     let standing = Standing::stored(db)?;
     let mut tallies = Tallies::new();
     tallies.load(db)?;
-    for (tag, Tally { counts, .. }) in tallies.0 {
+    for (tag, Tally { counts, .. }) in tallies.kept {
         let found = standing.count(&snapshot.chunks_of(tag)?);
         for state in StateName::ALL {
             let (told, found) = (counts.of(state), found.of(state));
@@ -135,11 +147,6 @@ pub(super) fn check(db: &Connection, report: &mut CheckReport) -> Result<(), Fau
         }
     }
     Ok(())
-}
-
-/// What it means that fewer are counted than there are.
-pub(super) fn wrong(tag: u32, state: StateName) -> Fault {
-    Fault::Damaged(format!("the tally counts too few passports of tag number {tag} as {state}"))
 }
 
 fn each_of(tags: &[u32]) -> impl Iterator<Item = u32> {
