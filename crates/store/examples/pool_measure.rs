@@ -7,8 +7,8 @@
 use std::{error::Error, path::Path, sync::Arc, time::Instant};
 
 use passpool_core::{
-    Actor, Code, Content, HandOutSeed, NewPassport, PassportId, Refusal, Reserve, Rule, Secret, Selector, Shortage,
-    Tag, Tags, Timestamp,
+    Actor, Code, Content, HandOutSeed, IdempotencyKey, Kept, NewPassport, ParameterDigest, PassportId, Refusal, Repeat,
+    ReservationId, Reserve, Rule, Secret, Selector, Shortage, Tag, Tags, Timestamp,
 };
 use passpool_store::{ImportBatch, ImportTerms, Intent, Store, StoreError, sqlite};
 
@@ -27,10 +27,16 @@ struct Case {
     name: &'static str,
     tags: fn(u64, u64) -> String,
     ask: fn(u64) -> (String, Rule),
+    /// Whether each call has an idempotency key of its own.
+    has_keys: bool,
 }
 
-const CASES: [Case; 6] = [
-    Case { name: "one tag", tags: |_, _| "vip".into(), ask: |_| ("vip".into(), Rule::And) },
+const ONE_TAG: Case =
+    Case { name: "one tag", tags: |_, _| "vip".into(), ask: |_| ("vip".into(), Rule::And), has_keys: false };
+
+const CASES: [Case; 7] = [
+    ONE_TAG,
+    Case { name: "one tag, an idempotency key each", has_keys: true, ..ONE_TAG },
     Case {
         name: "three tags; one, and, or in turn",
         tags: |n, _| format!("vip,colour-{},size-{}", n % 2, n % 3),
@@ -39,11 +45,13 @@ const CASES: [Case; 6] = [
             1 => ("vip,colour-1,size-2".into(), Rule::And),
             _ => ("colour-0,size-1".into(), Rule::Or),
         },
+        has_keys: false,
     },
     Case {
         name: "1,000 tags",
         tags: |n, _| format!("tag-{}", scattered(n) % 1_000),
         ask: |call| (format!("tag-{}", scattered(call) % 1_000), Rule::And),
+        has_keys: false,
     },
     Case {
         name: "a serial number each",
@@ -52,6 +60,7 @@ const CASES: [Case; 6] = [
             0 => ("vip".into(), Rule::And),
             _ => (format!("serial-{}", scattered(call) % 1_000_000), Rule::And),
         },
+        has_keys: false,
     },
     Case {
         name: "and of two halves that meet 100 times",
@@ -61,6 +70,7 @@ const CASES: [Case; 6] = [
             _ => "right".into(),
         },
         ask: |_| ("left,right".into(), Rule::And),
+        has_keys: false,
     },
     Case {
         name: "the same, in turn with one tag",
@@ -73,21 +83,28 @@ const CASES: [Case; 6] = [
             0 => ("left,right".into(), Rule::And),
             _ => ("left".into(), Rule::And),
         },
+        has_keys: false,
     },
 ];
 
 #[tokio::main]
 async fn main() -> Outcome<()> {
-    let passports = match std::env::args().skip(1).collect::<Vec<_>>().as_slice() {
-        [] => 1_000_000,
-        [flag, number] if flag == "--passports" => number.parse()?,
-        _ => return Err("usage: pool_measure [--passports N]".into()),
-    };
+    let usage = "usage: pool_measure [--passports N] [--case NAME]";
+    let (mut passports, mut wanted) = (1_000_000, None);
+    let mut arguments = std::env::args().skip(1);
+    while let Some(flag) = arguments.next() {
+        let value = arguments.next().ok_or(usage)?;
+        match flag.as_str() {
+            "--passports" => passports = value.parse()?,
+            "--case" => wanted = Some(value),
+            _ => return Err(usage.into()),
+        }
+    }
     println!(
         "{}; {passports} passports, {CALLERS} callers, {CALLS} calls; SQLite, WAL, synchronous=FULL, fsync on",
         machine()
     );
-    for case in &CASES {
+    for case in CASES.iter().filter(|case| wanted.as_ref().is_none_or(|wanted| wanted == case.name)) {
         measure(case, passports).await?;
     }
     Ok(())
@@ -141,7 +158,10 @@ async fn stock(store: &dyn Store, case: &Case, passports: u64) -> Outcome<()> {
 async fn drain(store: &dyn Store, case: &Case, passports: u64) -> Outcome<()> {
     let tags = match case.name {
         "1,000 tags" => (0..1_000).map(|tag| format!("tag-{tag}")).collect(),
-        "one tag" | "three tags; one, and, or in turn" | "a serial number each" => vec!["vip".to_owned()],
+        "one tag"
+        | "one tag, an idempotency key each"
+        | "three tags; one, and, or in turn"
+        | "a serial number each" => vec!["vip".to_owned()],
         _ => vec!["left".to_owned(), "right".to_owned()],
     };
     let each = passports / tags.len() as u64 / 10 * 9;
@@ -166,20 +186,45 @@ struct Measured {
     worst_ms: f64,
     handed_out: u64,
     refused: u64,
+    used: Used,
+}
+
+/// What the process has used: microseconds of processor time, callers included, and bytes given to the disk.
+#[derive(Clone, Copy, Default)]
+struct Used {
+    micros: u64,
+    written: u64,
+}
+
+impl Used {
+    /// As Linux tells it; elsewhere nothing.
+    fn now() -> Self {
+        const MICROS_A_TICK: u64 = 10_000;
+        let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+        let behind_name = stat.rsplit_once(')').map_or("", |(_, behind)| behind);
+        let ticks = behind_name.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok());
+        let io = std::fs::read_to_string("/proc/self/io").unwrap_or_default();
+        let written = io.lines().find_map(|line| line.strip_prefix("wchar: ")?.parse().ok());
+        Self { micros: ticks.sum::<u64>() * MICROS_A_TICK, written: written.unwrap_or(0) }
+    }
 }
 
 impl std::fmt::Display for Measured {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { per_second, worst_ms, handed_out, refused } = self;
+        let Self { per_second, worst_ms, handed_out, refused, used: Used { micros, written } } = self;
+        let calls = handed_out + refused;
         write!(
             f,
-            "{per_second:.0} calls/s, {handed_out} handed out, {refused} \"none left\", longest wait {worst_ms:.1} ms"
+            "{per_second:.0} calls/s, {handed_out} handed out, {refused} \"none left\", longest wait {worst_ms:.1} ms, \
+             {:.1} us of processor and {} bytes written a call",
+            *micros as f64 / calls as f64,
+            written / calls
         )
     }
 }
 
 async fn hand_out(store: &Arc<dyn Store>, case: &'static Case, first: u64, calls: u64) -> Outcome<Measured> {
-    let begun = Instant::now();
+    let (begun, before) = (Instant::now(), Used::now());
     let callers = (0..CALLERS).map(|caller| {
         let store = store.clone();
         tokio::spawn(async move {
@@ -195,20 +240,23 @@ async fn hand_out(store: &Arc<dyn Store>, case: &'static Case, first: u64, calls
             Ok::<_, Box<dyn Error + Send + Sync>>((handed_out, refused, worst))
         })
     });
-    let mut measured = Measured { per_second: 0.0, worst_ms: 0.0, handed_out: 0, refused: 0 };
+    let mut measured = Measured { per_second: 0.0, worst_ms: 0.0, handed_out: 0, refused: 0, used: Used::default() };
     for caller in callers.collect::<Vec<_>>() {
         let (handed_out, refused, worst) = caller.await??;
         measured.handed_out += handed_out;
         measured.refused += refused;
         measured.worst_ms = measured.worst_ms.max(worst);
     }
-    Ok(Measured { per_second: per_second(calls, begun.elapsed()), ..measured })
+    let (took, after) = (begun.elapsed(), Used::now());
+    let used = Used { micros: after.micros - before.micros, written: after.written - before.written };
+    Ok(Measured { per_second: per_second(calls, took), used, ..measured })
 }
 
 /// False if there was none left.
 async fn reserve(store: &dyn Store, case: &Case, call: u64, count: u32) -> Outcome<bool> {
     let (tags, rule) = (case.ask)(call);
-    match store.reserve(wish(Selector::parse([tags.as_str()], rule)?, count, call)).await {
+    let wish = wish(Selector::parse([tags.as_str()], rule)?, count, call);
+    match store.reserve(Reserve { keep: case.has_keys.then(|| kept(call)), ..wish }).await {
         Ok(_) => Ok(true),
         Err(StoreError::Refusal(Refusal::PoolShort { .. })) => Ok(false),
         Err(error) => Err(error.into()),
@@ -230,6 +278,20 @@ fn wish(selector: Selector, count: u32, call: u64) -> Reserve {
         seed,
         with_content: false,
     }
+}
+
+/// A reservation that can be repeated under a key of its own.
+fn kept(call: u64) -> Kept {
+    let key = IdempotencyKey::parse(&format!("order-{call}")).expect("it is visible ASCII");
+    let repeat = Repeat { record: key.digest("cli", "/reserve"), parameters: ParameterDigest::of(["vip"]) };
+    let mut random = [0; 10];
+    random[..8].copy_from_slice(&call.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
+    random[8..].copy_from_slice(&call.to_be_bytes()[6..]);
+    // About fifty in each millisecond, as under load.
+    Kept::new(
+        ReservationId::new(Timestamp::from_micros(moment(1).as_micros() + call as i64 * 20), random),
+        Some(repeat),
+    )
 }
 
 /// A number that looks random and is not: multiplied by an odd constant, its upper half.

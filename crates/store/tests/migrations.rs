@@ -401,8 +401,22 @@ async fn a_database_of_the_second_version_keeps_its_kiosks_and_their_visitors() 
 }
 
 #[tokio::test]
+async fn a_database_of_the_third_or_fourth_version_finds_its_keys_again() {
+    let mut stock = stock();
+    stock.push(visited());
+    for version in [3, 4] {
+        let file = File::of_version(version, &stock);
+        let store = file.open();
+        assert_kept(&*store, &stock).await;
+        assert_reservation_goes_on(&*store).await;
+        assert_accounts_go_on(&*store).await;
+        store.close().await;
+    }
+}
+
+#[tokio::test]
 async fn whoever_only_reads_leaves_an_old_database_alone_and_is_told_so() {
-    for version in [1, 2] {
+    for version in [1, 2, 3, 4] {
         let file = File::of_version(version, &stock());
         let refused = sqlite::open(&file.path(), Intent::Read, None).map(drop).unwrap_err();
         let OpenError::Older { version: told, known, .. } = &refused else { panic!("{refused}") };

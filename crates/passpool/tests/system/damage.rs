@@ -247,6 +247,17 @@ const DAMAGE: &[(&str, &str)] = &[
     // Records of calls that may be repeated.
     ("UPDATE repeat SET record = zeroblob(15) WHERE seq = 1", "idempotency record 1"),
     ("UPDATE repeat SET reservation = zeroblob(16) WHERE seq = 1", "idempotency record 1"),
+    ("UPDATE repeat SET record = (SELECT record FROM repeat WHERE seq = 2) WHERE seq = 1", "idempotency record 2"),
+    // Their index, which has none of them yet.
+    ("UPDATE repeat_era SET last = 2", "idempotency record 1: its era's index"),
+    ("UPDATE repeat_era SET goal = 2, reached = x'ffffffffffffffff'", "idempotency record 1: its era's index"),
+    ("UPDATE repeat_era SET goal = 2", "era 1 of the idempotency records"),
+    ("UPDATE repeat_era SET goal = 2, reached = x'00'", "era 1 of the idempotency records"),
+    ("UPDATE repeat_era SET goal = last, reached = zeroblob(8)", "era 1 of the idempotency records"),
+    ("INSERT INTO repeat_era (id, first, last) VALUES (2, 0, 5)", "era 2 of the idempotency records"),
+    ("INSERT INTO repeat_place VALUES (9, zeroblob(8), 99)", "era 9 of the idempotency records"),
+    ("INSERT INTO repeat_place VALUES (1, zeroblob(8), 1)", "idempotency record 1: an index"),
+    ("DELETE FROM repeat_era", "idempotency records: they have no era"),
     // What was previewed.
     ("UPDATE preview_chunk SET passports = x'80'", "preview rp_"),
     ("UPDATE preview_chunk SET versions = x'80'", "preview rp_"),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::{
     client::{Answer, NONE_LEFT},
+    copying::moved,
     shop::Shop,
     watch::within,
 };
@@ -177,4 +178,56 @@ fn the_command_line_repeats_itself_too() {
     shop.refused(1, &["reserve", "--tags", "vip", "--count", "4", "--idempotency-key", "mailing"], &["Idempotency"]);
     shop.done(&["reset", "--tags", "vip"]);
     shop.refused(1, &reserve, &["over"]);
+}
+
+/// So many records that their index is built meanwhile, a part of it at each start, and that no part is all of it.
+#[test]
+fn a_key_is_found_while_many_are_indexed_after_crashes_beside_the_command_line_and_by_a_copy() {
+    let (shop, there, back) = (Shop::on_a_file(), Shop::on_postgres(), Shop::on_a_file());
+    shop.create(100, "vip");
+    let key = shop.key("crm", "certCreate");
+    let query = "tags=vip&format=linkObject";
+    let by_command = |shop: &Shop, number: usize| {
+        shop.done(&["reserve", "--tags", "vip", "--idempotency-key", &format!("mailing-{number}")])
+    };
+    let mut calls = Vec::new();
+    for round in 0..4 {
+        let server = shop.serve();
+        let client = server.client(&key);
+        let first = client.reserve_once(&format!("order-{round}"), query);
+        assert_eq!((first.status, first.header("idempotency-replayed")), (200, None));
+        calls.push((first, by_command(&shop, round)));
+        for (number, (first, command)) in calls.iter().enumerate() {
+            assert_repeats(&client.reserve_once(&format!("order-{number}"), query), first);
+            assert_eq!(by_command(&shop, number), *command);
+        }
+        server.kill();
+        if round == 0 {
+            shop.sql(
+                "INSERT INTO repeat (at, record, parameters, reservation)
+                     WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 70000)
+                     SELECT at, randomblob(16), randomblob(16), reservation
+                     FROM numbers, (SELECT at, reservation FROM repeat ORDER BY seq LIMIT 1)",
+            );
+        }
+        shop.check();
+        assert_eq!(shop.count("reserved"), 2 * calls.len() as u64);
+    }
+    let indexed: u32 = shop.sql("SELECT count(*) FROM repeat_place").parse().unwrap();
+    assert!((1..70_000).contains(&indexed), "{indexed}");
+
+    let assert_known = |shop: &Shop| {
+        let server = shop.serve();
+        for (number, (first, command)) in calls.iter().enumerate() {
+            assert_repeats(&server.client(&key).reserve_once(&format!("order-{number}"), query), first);
+            assert_eq!(by_command(shop, number), *command);
+        }
+        assert_eq!(server.stop().code, Some(0));
+        shop.check();
+    };
+    moved(&shop, &there);
+    assert_known(&there);
+    moved(&there, &back);
+    assert_known(&back);
+    assert_eq!(back.sql("SELECT count(*) FROM repeat_place WHERE era = 1"), "70008");
 }

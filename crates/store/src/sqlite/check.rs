@@ -6,6 +6,7 @@
 mod accounts;
 mod kiosks;
 mod references;
+mod repeats;
 mod reservations;
 mod resets;
 mod sets;
@@ -45,6 +46,7 @@ pub(super) fn check(db: &Connection) -> Result<CheckReport, Fault> {
     for (place, check) in [
         ("references", references::check as fn(&Connection, &mut CheckReport) -> Result<(), Fault>),
         ("reservations", reservations::check),
+        ("idempotency records", repeats::check),
         ("resets", resets::check),
         ("kiosks", kiosks::check),
         ("users", accounts::check),

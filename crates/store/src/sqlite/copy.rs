@@ -15,7 +15,7 @@ use super::{
     ledger::Ledger,
     lock::{Lock, Purpose},
     passport::{PassportRow, columns},
-    schema,
+    repeat, schema,
     sets::{EVERY_PASSPORT, Sets, Table},
     take_serve_lock, where_it_is, whereabouts,
 };
@@ -30,7 +30,7 @@ use crate::{
 const CACHE: i64 = 192 * 1_024;
 
 /// What is built from the rows, or belongs to imports alone.
-const DERIVED: [&str; 5] = ["pool", "tagged", "standing", "hidden", "import"];
+const DERIVED: [&str; 7] = ["pool", "tagged", "standing", "hidden", "import", "repeat_era", "repeat_place"];
 
 pub(crate) struct CopySide {
     path: PathBuf,
@@ -225,8 +225,13 @@ fn read(db: &Connection, part: Part, sender: &Sender<Vec<Cells>>) -> Result<(), 
     Ok(())
 }
 
-/// Builds the sets from the passports, chunk by chunk.
 fn index(db: &Connection) -> Result<(), Fault> {
+    repeat::index(db)?;
+    index_passports(db)
+}
+
+/// Builds the sets from the passports, chunk by chunk.
+fn index_passports(db: &Connection) -> Result<(), Fault> {
     let mut sets = [Table::Pool, Table::Tagged, Table::Standing].map(Sets::new);
     let mut statement = db.prepare(concat!("SELECT ", columns!(), " FROM passport ORDER BY seq"))?;
     let mut rows = statement.query([])?;

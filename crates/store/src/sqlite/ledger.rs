@@ -1,7 +1,8 @@
 //! The ledger: what a transaction sees and changes. It lives in the writer's thread.
 //!
 //! What it remembers from one transaction to the next (chunks, tag ids, the journal's last row, which chunks are
-//! hidden) is dropped as soon as somebody else has written the file, and after every rollback.
+//! hidden) is dropped as soon as somebody else has written the file, and after every rollback. Of the idempotency records
+//! it remembers where they are, and reads what others have added.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -11,6 +12,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::{
     passport::PassportRow,
     recipient,
+    repeat::Repeats,
     sets::{Sets, Table},
     snapshot::Snapshot,
     visit, whereabouts,
@@ -27,6 +29,7 @@ pub(super) struct Ledger {
     pub(super) pool: Sets,
     pub(super) tagged: Sets,
     pub(super) standing: Sets,
+    pub(super) repeats: Repeats,
     /// Before which chunk a selector finds nothing. Right as long as nothing is added to a pool.
     pub(super) marks: HashMap<(Rule, Box<[u32]>), u32>,
     /// The chunks of running imports.
@@ -60,6 +63,7 @@ impl Ledger {
             pool: Sets::new(Table::Pool),
             tagged: Sets::new(Table::Tagged),
             standing: Sets::new(Table::Standing),
+            repeats: Repeats::new(),
             marks: HashMap::new(),
             hidden: BTreeSet::new(),
             next_end: None,
@@ -74,6 +78,7 @@ impl Ledger {
         self.begin()?;
         let done = work(self).and_then(|value| {
             self.flush()?;
+            self.repeats.follow_up(&self.db)?;
             self.db.execute_batch("COMMIT")?;
             Ok(value)
         });
@@ -87,12 +92,13 @@ impl Ledger {
     /// Runs the work so that a refusal takes back what it did, and nothing else of the transaction.
     pub(super) fn part<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, StoreError>) -> Result<T, StoreError> {
         self.flush()?;
-        let journal_head = self.journal_head;
+        let (journal_head, last_repeat) = (self.journal_head, self.repeats.last());
         self.db.execute_batch("SAVEPOINT part")?;
         let done = work(self);
         if let Err(StoreError::Refusal(_)) = &done {
             self.db.execute_batch("ROLLBACK TO part; RELEASE part")?;
             self.journal_head = journal_head;
+            self.repeats.back_to(last_repeat);
             self.forget_sets();
             self.tags.clear();
             return done;
@@ -231,6 +237,7 @@ impl Ledger {
         }
         self.forget_sets();
         self.tags.clear();
+        self.repeats.others_wrote();
         let loaded = self.load_after_others();
         match &loaded {
             Ok(()) => self.data_version = version,
@@ -276,6 +283,7 @@ impl Ledger {
         }
         self.forget_sets();
         self.tags.clear();
+        self.repeats.forget_all();
         self.data_version = -1;
     }
 

@@ -11,7 +11,7 @@ use super::{
     content,
     ledger::{Change, Ledger},
     passport::PassportRow,
-    recipient, repeat, reservation, transfer,
+    recipient, reservation, transfer,
 };
 use crate::{Airdrop, Fault, StoreError};
 
@@ -44,7 +44,7 @@ fn take(
         return Err(Refusal::RecipientCount { count: wish.count.into(), recipients }.into());
     }
     if let Some(Kept { repeat: Some(repeat), .. }) = &wish.keep
-        && let Some(first) = repeat::find(&ledger.db, repeat)?
+        && let Some(first) = ledger.repeats.find(&ledger.db, repeat)?
     {
         return replay(ledger, first, wish);
     }
@@ -55,7 +55,7 @@ fn take(
     if let Some(kept) = &wish.keep {
         reservation::write(&ledger.db, kept, wish, &picked)?;
         if let Some(repeat) = &kept.repeat {
-            repeat::write(&ledger.db, repeat, kept.id, wish.now)?;
+            ledger.repeats.write(&ledger.db, repeat, kept.id, wish.now)?;
         }
         if let Some(new) = &kept.recipients {
             assign(ledger, kept.id, new, &picked, &mut handed_out)?;

@@ -11,7 +11,7 @@ use passpool_core::{
 use super::{
     LET_OTHERS_WRITE, SqliteStore, check, claim, count, edit, export, history, hold, import, key, kiosk, list, opening,
     opening::Look,
-    preview, profile, recipient, repeat, reservation, reserve,
+    preview, profile, recipient, reservation, reserve,
     reset::{self, Place},
     schema, setting, single, transfer, undo, user,
 };
@@ -299,7 +299,7 @@ impl Store for SqliteStore {
     }
 
     async fn forget_repeats(&self, before: Timestamp) -> Result<u64, StoreError> {
-        self.write(move |ledger| Ok(repeat::forget(&ledger.db, before)?)).await
+        self.write(move |ledger| Ok(ledger.repeats.forget(&ledger.db, before)?)).await
     }
 
     async fn export(

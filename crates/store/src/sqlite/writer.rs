@@ -16,7 +16,7 @@ use crate::{Fault, StoreError};
 /// How many callers may wait before the next one waits for a place to wait.
 const QUEUE: usize = 4_096;
 /// How many share a transaction: enough to spread an fsync thin, few enough to answer within some milliseconds.
-const BATCH: usize = 512;
+pub(super) const BATCH: usize = 512;
 
 #[derive(Debug)]
 pub(super) struct Writer {

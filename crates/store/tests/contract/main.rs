@@ -78,6 +78,7 @@ contract! {
     repeats::the_end_of_a_hold_ends_the_repeats,
     repeats::a_refusal_is_not_recorded,
     repeats::a_forgotten_key_is_new,
+    repeats::callers_with_one_key_share_one_reservation,
     holds::a_hold_ends_exactly_at_its_end,
     holds::ended_holds_count_as_available_before_anybody_ended_them,
     holds::the_worker_ends_what_is_due_and_no_more,

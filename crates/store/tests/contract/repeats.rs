@@ -4,7 +4,7 @@ use passpool_core::{
     IdempotencyKey, Kept, ParameterDigest, Refusal, Repeat, Reservation, ReservationId, Reserve, StateName,
 };
 
-use crate::shop::{Shop, at, tagged};
+use crate::shop::{Shop, at, refusal, secret, tagged};
 
 fn with_key(shop: &Shop, key: &str, parameters: &str) -> Reserve {
     let wish = shop.wish("vip", 3);
@@ -76,4 +76,35 @@ pub(crate) async fn a_forgotten_key_is_new(shop: &Shop) {
     assert_eq!(shop.reserve_as(with_key(shop, "k", "p")).await, Ok(replayed(&first)));
     assert_eq!(shop.store().forget_repeats(at(1)).await.unwrap(), 1);
     assert!(!shop.reserve_as(with_key(shop, "k", "p")).await.unwrap().replayed);
+}
+
+/// Two servers, or a server and a command, and many calls at once: each key makes one reservation.
+pub(crate) async fn callers_with_one_key_share_one_reservation(shop: &Shop) {
+    const KEYS: u64 = 20;
+    shop.stock(1, 3 * KEYS, "vip").await;
+    let stores = [shop.store(), shop.backend.open(secret().fingerprint()).await];
+    for key in 0..KEYS {
+        let callers = (0..16).map(|caller: usize| {
+            let (store, wish) = (stores[caller % 2].clone(), with_key(shop, &format!("order-{key}"), "p"));
+            tokio::spawn(async move { store.reserve(wish).await.map_err(refusal) })
+        });
+        let mut made = Vec::new();
+        for caller in callers.collect::<Vec<_>>() {
+            match caller.await.unwrap() {
+                Ok(reservation) => made.push(reservation),
+                // PostgreSQL lets nobody wait for the first call.
+                Err(refusal) => assert_eq!(refusal, Refusal::StillRunning),
+            }
+        }
+        assert_eq!(made.iter().filter(|reservation| !reservation.replayed).count(), 1, "order {key}");
+        for other in &made {
+            assert_eq!((other.id, &other.handed_out), (made[0].id, &made[0].handed_out), "order {key}");
+        }
+        for store in &stores {
+            let again = store.reserve(with_key(shop, &format!("order-{key}"), "p")).await.unwrap();
+            assert_eq!(again, replayed(&made[0]));
+        }
+    }
+    assert_eq!(shop.counts("vip", at(0)).await.of(StateName::Reserved), 3 * KEYS);
+    stores[1].close().await;
 }

@@ -17,17 +17,7 @@ use crate::{CheckReport, Fault};
 /// A passport's seq, and for whom it is.
 type Assigned = (u64, RecipientId);
 
-const WRONG: [(&str, &str); 3] = [
-    ("SELECT 'reservation ' || hex(id) FROM reservation WHERE length(id) != 16", "its name is none"),
-    (
-        "SELECT 'idempotency record ' || seq FROM repeat WHERE reservation NOT IN (SELECT id FROM reservation)",
-        "its reservation does not exist",
-    ),
-    (
-        "SELECT 'idempotency record ' || seq FROM repeat WHERE length(record) != 16 OR length(parameters) != 16",
-        "its digests are none",
-    ),
-];
+const WRONG: &str = "SELECT 'reservation ' || hex(id) FROM reservation WHERE length(id) != 16";
 
 /// Of a recipient: the condition, and what is wrong where it holds. Its own is a passport that waits to be claimed.
 const WRONG_OF_RECIPIENTS: [(&str, &str); 4] = [
@@ -38,9 +28,7 @@ const WRONG_OF_RECIPIENTS: [(&str, &str); 4] = [
 ];
 
 pub(super) fn check(db: &Connection, report: &mut CheckReport) -> Result<(), Fault> {
-    for (sql, wrong) in WRONG {
-        find_each(db, report, sql, wrong)?;
-    }
+    find_each(db, report, WRONG, "its name is none")?;
     recipient::check_readable(db, |wrong| report.find("recipients", wrong))?;
     for (condition, wrong) in WRONG_OF_RECIPIENTS {
         let sql = format!(
