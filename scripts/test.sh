@@ -111,14 +111,15 @@ step() {
 }
 
 # What the store's contract does not tell: operators at the API and at the command line, who know of no database. Stories
-# that damage a file by hand are of files alone.
+# of damage are told on both already.
 on_postgres() {
   PASSPOOL_TEST_STORE=postgres cargo test --package passpool --locked --test system "$@" -- \
     operators operating:: accounts:: idempotency:: holds:: claims:: racing:: --skip damage::
 }
 
-needed=(cc:build-essential chromium:chromium chromedriver:chromium-driver curl:curl node:nodejs npm:npm openssl:openssl
-  /usr/sbin/pgbouncer:pgbouncer prlimit:util-linux python3:python3 python3-venv:python3-venv setpriv:util-linux sqlite3:sqlite3)
+needed=(cc:build-essential chromium:chromium chromedriver:chromium-driver curl:curl /usr/sbin/haproxy:haproxy node:nodejs
+  npm:npm openssl:openssl /usr/sbin/pgbouncer:pgbouncer prlimit:util-linux python3:python3 python3-venv:python3-venv
+  setpriv:util-linux socat:socat sqlite3:sqlite3)
 [ -z "$long" ] || needed+=(wrk:wrk)
 [ -x "$(postgres_bin)/postgres" ] || needed+=("$(postgres_bin)/postgres:postgresql")
 install_missing "${needed[@]}"

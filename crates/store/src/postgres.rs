@@ -108,12 +108,7 @@ pub async fn open(
         return Err(OpenError::Missing(url.to_string().into()));
     }
     if found != Found::Nothing {
-        let read = async { whereabouts::read(&connections.session().await?).await };
-        match read.await.map_err(|fault| failed(url, fault))? {
-            // Whoever only looks may look at what was left behind.
-            Whereabouts::Moved { .. } if intent == Intent::Read => {}
-            whereabouts => whereabouts.refuse_elsewhere(url.to_string().as_ref())?,
-        }
+        refuse_unfit(url, &connections, intent).await?;
     }
     let offset = Offset::new(clock);
     let opened = async {
@@ -154,6 +149,20 @@ async fn probe_with(url: &PostgresUrl, connections: &Connections) -> Result<Foun
         Standing::Foreign => Err(OpenError::Foreign(place())),
         Standing::Newer { version } => Err(OpenError::Newer { path: place(), version, known: schema::known_version() }),
         Standing::Found(found) => Ok(found),
+    }
+}
+
+/// Whoever only reads does not bring it up to date, but may look at what was left behind.
+async fn refuse_unfit(url: &PostgresUrl, connections: &Connections, intent: Intent) -> Result<(), OpenError> {
+    let fault = |fault| failed(url, fault);
+    let db = connections.session().await.map_err(fault)?;
+    let (version, known) = (schema::applied_version(&db).await.map_err(fault)?, schema::known_version());
+    if intent == Intent::Read && version < known {
+        return Err(OpenError::Older { path: url.to_string().into(), version, known });
+    }
+    match whereabouts::read(&db).await.map_err(fault)? {
+        Whereabouts::Moved { .. } if intent == Intent::Read => Ok(()),
+        whereabouts => whereabouts.refuse_elsewhere(url.to_string().as_ref()),
     }
 }
 

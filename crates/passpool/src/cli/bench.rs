@@ -16,12 +16,14 @@ mod promise;
 mod report;
 mod request;
 mod rounds;
+mod schema;
 mod script;
 mod server;
 mod stand;
 mod stock;
 mod stopwatch;
 mod table;
+mod textbook;
 mod usage;
 mod visitors;
 mod waits;
@@ -35,11 +37,12 @@ use indicatif::ProgressBar;
 
 use self::{
     case::Case,
-    cases::{LEFT_OUT, LeftOut, Scale},
+    cases::{LeftOut, Scale},
     machine::Machine,
     measured::Measured,
     promise::Judged,
     rounds::{Terms, measure},
+    schema::Schema,
 };
 use super::Surroundings;
 use crate::{output::is_watched, serve::EndSignals};
@@ -62,6 +65,9 @@ pub(super) struct BenchCommand {
     /// The folder in which databases are made: it should be on the disk that is meant
     #[arg(long, value_name = "FOLDER", default_value = ".")]
     dir: PathBuf,
+    /// A PostgreSQL to be measured too, such as postgres://USER@HOST/NAME; schemas are made there, and removed
+    #[arg(long, value_name = "URL")]
+    postgres: Option<String>,
     /// How often each row is measured [default: 5]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: Option<u32>,
@@ -96,14 +102,21 @@ impl BenchCommand {
         let machine = Machine::of(&self.dir, threads).with_context(|| self.dir.display().to_string())?;
         let terms = Terms {
             folder: &self.dir,
+            postgres: self.postgres.as_deref(),
             rounds: self.rounds.map_or(scale.rounds, |rounds| rounds as usize),
             time: Duration::from_secs_f64(seconds),
             threads,
         };
+        if let Some(server) = &self.postgres {
+            Schema::try_out(server, &*around.entropy).await?;
+        }
         self.tell(machine.lines(), around)?;
         let rounds = format!("Rounds: {} of {seconds} s for each row, in turn; the middle one counts", terms.rounds);
         self.tell([rounds], around)?;
-        let cases: Vec<Case> = cases::all(&scale).into_iter().filter(|case| self.wants(case.name)).collect();
+        let wanted: Vec<Case> = cases::all(&scale).into_iter().filter(|case| self.wants(case.name)).collect();
+        let (cases, without): (Vec<Case>, Vec<Case>) =
+            wanted.into_iter().partition(|case| self.postgres.is_some() || !case.is_on_postgres());
+        let left_out: Vec<LeftOut> = without.iter().map(LeftOut::without_postgres).collect();
         self.find_room(&cases)?;
         let mut measured: Vec<Measured> = Vec::new();
         let progress = if is_watched() { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
@@ -116,24 +129,24 @@ impl BenchCommand {
             measured.extend(rows);
         }
         progress.finish_and_clear();
-        self.conclude(&machine, &measured, around)
+        self.conclude(&machine, &measured, &left_out, around)
     }
 
     fn conclude(
         &self,
         machine: &Machine,
         measured: &[Measured],
+        left_out: &[LeftOut],
         around: &mut Surroundings<'_>,
     ) -> anyhow::Result<ExitCode> {
-        let left_out: Vec<LeftOut> = LEFT_OUT.into_iter().filter(|left| self.wants(left.case)).collect();
         let judged = promise::judge(measured);
-        self.tell(table::left_out(&left_out), around)?;
+        self.tell(table::left_out(left_out), around)?;
         // A small run is no measurement: it knows the shape alone.
         if !self.quick {
             self.tell(table::promises(&judged), around)?;
         }
         if self.json {
-            around.output.json(&report::Report::new(machine, measured, &left_out, &judged))?;
+            around.output.json(&report::Report::new(machine, measured, left_out, &judged))?;
         }
         if let Some(file) = &self.svg
             && !plot::draw(file, measured).with_context(|| file.display().to_string())?

@@ -1,14 +1,16 @@
 //! A PostgreSQL of a story's own: real, in a folder that goes with it, with fsync on.
 
 use std::{
+    ffi::OsStr,
     fs,
-    net::TcpListener,
+    io::Write as _,
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
 };
 
 use tempfile::TempDir;
+use tokio::net::TcpSocket;
 
 use crate::{
     process::{Ended, PATIENCE, Process},
@@ -28,7 +30,7 @@ pub(crate) enum Mode {
 /// Is ended, with its folder, when it is dropped.
 pub(crate) struct Cluster {
     folder: TempDir,
-    port: u16,
+    port: Port,
     settings: Vec<String>,
     /// None while it is down.
     postmaster: Option<Process>,
@@ -60,7 +62,7 @@ impl Cluster {
         let standby = Self::prepare(&[]);
         let mut copy = postgres("pg_basebackup");
         copy.args(["--username", "passpool", "--no-sync", "--checkpoint", "fast", "--write-recovery-conf", "--pgdata"]);
-        copy.arg(standby.data()).arg("--host").arg(self.folder.path()).args(["--port", &self.port.to_string()]);
+        copy.arg(standby.data()).arg("--host").arg(self.folder.path()).args(["--port", &self.port().to_string()]);
         done(&mut copy);
         let standby = standby.started();
         self.sql("postgres", "ALTER SYSTEM SET synchronous_standby_names = '*'");
@@ -75,7 +77,7 @@ impl Cluster {
         let folder = tempfile::tempdir().unwrap();
         own(folder.path());
         let settings = settings.iter().map(ToString::to_string).collect();
-        Self { folder, port: free_port(), settings, postmaster: None }
+        Self { folder, port: Port::any(), settings, postmaster: None }
     }
 
     fn initialize(&self) {
@@ -84,36 +86,44 @@ impl Cluster {
         done(initdb.arg("--pgdata").arg(self.data()));
     }
 
-    /// Another program may have taken the port meanwhile.
     fn started(mut self) -> Self {
-        while !self.try_start() {
-            self.port = free_port();
-        }
+        self.start_again();
         self
     }
 
-    fn try_start(&mut self) -> bool {
-        let mut command = postgres("postgres");
-        command.arg("-D").arg(self.data());
+    fn comes_up(&mut self, command: &mut Command) {
+        let postmaster = Process::spawn(command);
+        postmaster.told(|line| line.contains("database system is ready to accept").then_some(()));
+        self.postmaster = Some(postmaster);
+    }
+
+    fn settings(&self) -> Vec<String> {
         let own = [
-            format!("port={}", self.port),
+            format!("port={}", self.port()),
             "listen_addresses=127.0.0.1".to_owned(),
             format!("unix_socket_directories={}", self.folder.path().display()),
             "fsync=on".to_owned(),
             "shared_buffers=32MB".to_owned(),
             "max_connections=250".to_owned(),
         ];
-        own.iter().chain(&self.settings).for_each(|setting| _ = command.args(["-c", setting]));
-        let postmaster = Process::spawn(&mut command);
-        let is_up = postmaster.told(|line| {
-            let is_up = line.contains("database system is ready to accept");
-            (is_up || line.contains("could not create any TCP/IP sockets")).then_some(is_up)
-        });
-        self.postmaster = is_up.then_some(postmaster);
-        is_up
+        own.into_iter().chain(self.settings.clone()).collect()
     }
 
-    fn data(&self) -> PathBuf {
+    /// A place for data that somebody else will put there and start.
+    pub(crate) fn vacant() -> Self {
+        Self::prepare(&[])
+    }
+
+    /// Starts it by a command of the caller's, with its own settings written where PostgreSQL finds them.
+    pub(crate) fn start_by(&mut self, command: &mut Command) {
+        let quoted = |setting: String| setting.split_once('=').map(|(name, value)| format!("{name} = '{value}'\n"));
+        let settings: String = self.settings().into_iter().filter_map(quoted).collect();
+        let mut file = fs::OpenOptions::new().append(true).open(self.data().join("postgresql.conf")).unwrap();
+        file.write_all(settings.as_bytes()).unwrap();
+        self.comes_up(command);
+    }
+
+    pub(crate) fn data(&self) -> PathBuf {
         self.folder.path().join("data")
     }
 
@@ -122,7 +132,7 @@ impl Cluster {
     }
 
     pub(crate) fn port(&self) -> u16 {
-        self.port
+        self.port.number()
     }
 
     /// All that it has logged since it was started last.
@@ -132,7 +142,7 @@ impl Cluster {
 
     /// The address of one of its databases, over TCP.
     pub(crate) fn url(&self, database: &str) -> String {
-        format!("postgres://passpool@127.0.0.1:{}/{database}", self.port)
+        format!("postgres://passpool@127.0.0.1:{}/{database}", self.port())
     }
 
     /// A shop whose database is a new one, still empty, here.
@@ -145,7 +155,7 @@ impl Cluster {
     pub(crate) fn sql(&self, database: &str, statement: &str) -> String {
         let mut psql = Command::new(bin().join("psql"));
         psql.args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-U", "passpool", "-d", database, "-h"]).arg(self.folder.path());
-        psql.args(["-p", &self.port.to_string(), "-c", statement]);
+        psql.args(["-p", &self.port().to_string(), "-c", statement]);
         let ended = Process::spawn(&mut psql).end();
         assert_eq!(ended.code, Some(0), "{statement}: {}", ended.stderr);
         ended.stdout.trim_end().to_owned()
@@ -155,7 +165,7 @@ impl Cluster {
     pub(crate) fn shut(&self, database: &str, table: &str) -> Gate {
         let mut psql = Command::new(bin().join("psql"));
         psql.args(["-XAtq", "-U", "passpool", "-d", database, "-h"]).arg(self.folder.path());
-        let mut session = Process::spawn(psql.args(["-p", &self.port.to_string()]));
+        let mut session = Process::spawn(psql.args(["-p", &self.port().to_string()]));
         session.write(&format!("BEGIN; LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE;\nSELECT 'shut';\n"));
         session.said(|line| (line == "shut").then_some(()));
         Gate(session)
@@ -173,7 +183,10 @@ impl Cluster {
 
     /// Starts it again, at the same address.
     pub(crate) fn start_again(&mut self) {
-        assert!(self.try_start(), "another program has taken port {}", self.port);
+        let mut command = postgres("postgres");
+        command.arg("-D").arg(self.data());
+        self.settings().iter().for_each(|setting| _ = command.args(["-c", setting]));
+        self.comes_up(&mut command);
     }
 
     /// Takes it away with all its processes, as if its machine were gone.
@@ -215,7 +228,7 @@ impl Gate {
 }
 
 /// Where the newest PostgreSQL that is installed has its programs.
-fn bin() -> PathBuf {
+pub(crate) fn bin() -> PathBuf {
     let version = |path: &PathBuf| path.file_name().and_then(|name| name.to_str()?.parse::<u32>().ok());
     let installed = fs::read_dir("/usr/lib/postgresql").expect("PostgreSQL is installed");
     let newest =
@@ -223,13 +236,14 @@ fn bin() -> PathBuf {
     newest.expect("a version of PostgreSQL is installed").join("bin")
 }
 
+/// A program of PostgreSQL's.
 fn postgres(program: &str) -> Command {
-    as_postgres(&bin().join(program))
+    as_postgres(bin().join(program))
 }
 
 /// A program that refuses to run as root, and then runs as the user that Debian made for PostgreSQL. It ends with the
 /// thread that starts it at the latest.
-pub(crate) fn as_postgres(program: &Path) -> Command {
+pub(crate) fn as_postgres(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new("setpriv");
     if is_root() {
         command.args(["--reuid", "postgres", "--regid", "postgres", "--init-groups"]);
@@ -256,9 +270,21 @@ pub(crate) fn done(command: &mut Command) -> Ended {
     ended
 }
 
-/// A port that nobody has at this moment.
-pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+/// A port that is kept for a server which is not there yet, or not all the time. Whoever asks for just any port gets
+/// another one; whoever asks for this one may listen on it, if it allows its address to be used again, as servers do.
+pub(crate) struct Port(TcpSocket);
+
+impl Port {
+    pub(crate) fn any() -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_reuseaddr(true).unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        Self(socket)
+    }
+
+    pub(crate) fn number(&self) -> u16 {
+        self.0.local_addr().unwrap().port()
+    }
 }
 
 /// That a session waits for a lock.

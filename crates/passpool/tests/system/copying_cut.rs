@@ -139,18 +139,27 @@ fn closed(from: &Shop, to: &Shop) -> (Process, Process) {
 }
 
 #[test]
-fn a_copy_that_is_killed_before_the_source_is_closed_begins_anew() {
-    let (from, to) = (filled(Shop::on_postgres(), 500), Shop::on_a_file());
-    let (process, gate) = written(&from, &to);
+fn a_copy_into_a_file_that_is_killed_before_the_source_is_closed_begins_anew() {
+    killed_before_the_source_is_closed(&Shop::on_a_file());
+}
+
+#[test]
+fn a_copy_into_postgresql_that_is_killed_before_the_source_is_closed_begins_anew() {
+    killed_before_the_source_is_closed(&Shop::on_postgres());
+}
+
+fn killed_before_the_source_is_closed(to: &Shop) {
+    let from = filled(Shop::on_postgres(), 500);
+    let (process, gate) = written(&from, to);
     process.kill();
     gate.kill();
-    assert_eq!(find(&from, &to), Found::SourceBeforeIt);
+    assert_eq!(find(&from, to), Found::SourceBeforeIt);
     to.refused(1, &["serve", "--listen", "127.0.0.1:0"], &["is an unfinished copy of"]);
     to.refused(1, &["create", "--count", "1"], &["is an unfinished copy of"]);
     to.refused(1, &["reopen"], &["is an unfinished copy of"]);
     // The source goes on meanwhile, and what happens there is not lost.
     from.create(7, "vip");
-    finish(&from, &to, Found::SourceBeforeIt, 507);
+    finish(&from, to, Found::SourceBeforeIt, 507);
 }
 
 #[test]

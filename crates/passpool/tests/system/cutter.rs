@@ -36,6 +36,12 @@ struct Shared {
     /// The cut that is to come.
     next: Mutex<Option<Cut>>,
     cuts: AtomicU32,
+    /// True while new wires are taken, and lead nowhere.
+    is_silent: AtomicBool,
+    /// The wires that were laid: whether each has fallen silent, and the program's end of it.
+    laid: Mutex<Vec<(Arc<AtomicBool>, TcpStream)>>,
+    /// The program's ends of wires that lead nowhere, which stay open.
+    nowhere: Mutex<Vec<TcpStream>>,
     is_over: AtomicBool,
 }
 
@@ -50,7 +56,12 @@ impl Cutter {
                 if shared.is_over.load(Ordering::Relaxed) {
                     return;
                 }
-                let (Ok(client), Ok(server)) = (client, TcpStream::connect(("127.0.0.1", port))) else { continue };
+                let Ok(client) = client else { continue };
+                if shared.is_silent.load(Ordering::SeqCst) {
+                    shared.nowhere.lock().unwrap().push(client);
+                    continue;
+                }
+                let Ok(server) = TcpStream::connect(("127.0.0.1", port)) else { continue };
                 Wire::lay(client, server, shared.clone());
             }
         });
@@ -66,6 +77,20 @@ impl Cutter {
     pub(crate) fn cut(&self, cut: Cut) {
         self.shared.cuts.store(0, Ordering::Relaxed);
         *self.shared.next.lock().unwrap() = Some(cut);
+    }
+
+    /// From now on nothing is answered, on no wire, and none is cut: whatever is said is taken, and so are new wires.
+    pub(crate) fn fall_silent(&self) {
+        self.shared.is_silent.store(true, Ordering::SeqCst);
+        for (is_silent, client) in self.shared.laid.lock().unwrap().drain(..) {
+            is_silent.store(true, Ordering::SeqCst);
+            self.shared.nowhere.lock().unwrap().push(client);
+        }
+    }
+
+    /// New wires are answered again. The others stay silent for ever.
+    pub(crate) fn answer_again(&self) {
+        self.shared.is_silent.store(false, Ordering::SeqCst);
     }
 
     /// How often it has cut since it was last told to.
@@ -93,6 +118,8 @@ struct Wire {
     shared: Arc<Shared>,
     /// True from the moment on from which no answer comes back.
     is_mute: Arc<AtomicBool>,
+    /// True from the moment on from which the program hears nothing any more, not even that it is over.
+    is_silent: Arc<AtomicBool>,
     /// True if the statement that the next cut names was said in this transaction.
     is_it: bool,
 }
@@ -102,12 +129,14 @@ impl Wire {
         for stream in [&client, &server] {
             stream.set_nodelay(true).unwrap();
         }
-        let is_mute = Arc::<AtomicBool>::default();
+        let (is_mute, is_silent) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
+        shared.laid.lock().unwrap().push((is_silent.clone(), client.try_clone().unwrap()));
         let wire = || Self {
             client: client.try_clone().unwrap(),
             server: server.try_clone().unwrap(),
             shared: shared.clone(),
             is_mute: is_mute.clone(),
+            is_silent: is_silent.clone(),
             is_it: false,
         };
         let (mut there, mut back) = (wire(), wire());
@@ -123,8 +152,9 @@ impl Wire {
     }
 
     fn end(&self) {
-        for stream in [&self.client, &self.server] {
-            _ = stream.shutdown(Shutdown::Both);
+        _ = self.server.shutdown(Shutdown::Both);
+        if !self.is_silent.load(Ordering::SeqCst) {
+            _ = self.client.shutdown(Shutdown::Both);
         }
     }
 
@@ -155,6 +185,9 @@ impl Wire {
             let mut kind = [0];
             self.server.read_exact(&mut kind)?;
             let message = read_message(&mut self.server)?;
+            if self.is_silent.load(Ordering::SeqCst) {
+                continue;
+            }
             if !self.is_mute.load(Ordering::SeqCst) {
                 self.client.write_all(&[&kind, &*message].concat())?;
             } else if kind[0] == b'Z' && message.ends_with(b"I") {

@@ -86,10 +86,7 @@ impl Load {
         self.is_over.store(true, Ordering::Relaxed);
         let mut all = Told::default();
         for caller in self.callers {
-            let told = caller.join().unwrap();
-            all.given.extend(told.given);
-            all.unknown += told.unknown;
-            all.not_now += told.not_now;
+            all.add(caller.join().unwrap());
         }
         all
     }
@@ -237,6 +234,12 @@ impl Caller {
 }
 
 impl Told {
+    pub(crate) fn add(&mut self, other: Self) {
+        self.given.extend(other.given);
+        self.unknown += other.unknown;
+        self.not_now += other.not_now;
+    }
+
     /// Fails unless every acknowledged link stands, none was given twice, the sums are right and the database is whole.
     /// `others` were reserved by calls besides this load.
     pub(crate) fn prove(&self, shop: &Shop, total: u64, others: u64) {

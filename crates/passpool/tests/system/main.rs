@@ -1,13 +1,15 @@
 //! The program as its users meet it: real processes, real HTTP, real files.
 //!
-//! Each module but the first nine is a chapter of stories. They run the program that Cargo built beside them and know
-//! nothing of its inside, but for the few that damage the database's file by hand.
+//! Each module but the first eleven is a chapter of stories. They run the program that Cargo built beside them and know
+//! nothing of its inside, but for the few that damage the database by hand.
 
 mod browser;
 mod client;
 mod cluster;
 mod cutter;
 mod load;
+mod manual;
+mod next_version;
 mod process;
 mod schema;
 mod shop;
@@ -40,8 +42,10 @@ mod limits;
 mod links;
 mod live;
 mod locked;
+mod moving;
 mod opening;
 mod operating;
+mod operating_manual;
 mod operators;
 mod operators_accounts;
 mod operators_bodies;
@@ -58,6 +62,7 @@ mod reset;
 mod restarted;
 mod secrets;
 mod serving;
+mod silent;
 mod speed;
 mod together;
 mod wire;

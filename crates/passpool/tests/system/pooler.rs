@@ -5,7 +5,7 @@ use std::{fs, thread};
 use serde_json::json;
 
 use crate::{
-    cluster::{Cluster, Mode, SOON, as_postgres, free_port, own},
+    cluster::{Cluster, Mode, Port, SOON, as_postgres, own},
     load::Load,
     process::Process,
     shop::{Server, Shop},
@@ -16,20 +16,21 @@ use crate::{
 const CONNECTIONS: u32 = 4;
 
 struct Pooler {
-    port: u16,
+    port: Port,
     folder: tempfile::TempDir,
     process: Process,
 }
 
 impl Pooler {
     fn before(cluster: &Cluster) -> Self {
-        let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
+        let (folder, port) = (tempfile::tempdir().unwrap(), Port::any());
         let settings = format!(
             "[databases]\n* = host={} port={}\n[pgbouncer]\npool_mode = transaction\nlisten_addr = 127.0.0.1\n\
-             listen_port = {port}\nunix_socket_dir =\nauth_type = trust\nauth_file = {}\nmax_client_conn = 200\n\
+             listen_port = {}\nunix_socket_dir =\nauth_type = trust\nauth_file = {}\nmax_client_conn = 200\n\
              default_pool_size = {CONNECTIONS}\n",
             cluster.folder().display(),
             cluster.port(),
+            port.number(),
             folder.path().join("users").display(),
         );
         fs::write(folder.path().join("settings"), settings).unwrap();
@@ -40,7 +41,7 @@ impl Pooler {
     }
 
     fn start(folder: &tempfile::TempDir) -> Process {
-        let mut command = as_postgres("/usr/sbin/pgbouncer".as_ref());
+        let mut command = as_postgres("/usr/sbin/pgbouncer");
         let process = Process::spawn(command.arg(folder.path().join("settings")));
         process.told(|line| line.contains("process up").then_some(()));
         process
@@ -53,7 +54,7 @@ impl Pooler {
     }
 
     fn url(&self, database: &str) -> String {
-        format!("postgres://passpool@127.0.0.1:{}/{database}", self.port)
+        format!("postgres://passpool@127.0.0.1:{}/{database}", self.port.number())
     }
 }
 

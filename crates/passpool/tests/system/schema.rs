@@ -4,6 +4,12 @@ use std::process::Command;
 
 use crate::process::Process;
 
+/// The URL of the PostgreSQL that stories are told on.
+pub(crate) fn postgres() -> String {
+    let postgres = std::env::var("PASSPOOL_TEST_POSTGRES");
+    postgres.expect("PASSPOOL_TEST_POSTGRES names a PostgreSQL; scripts/test.sh starts one")
+}
+
 /// Is dropped with all that it holds when it is dropped.
 pub(crate) struct Schema {
     /// The URL of the whole.
@@ -22,14 +28,30 @@ impl Schema {
     }
 
     pub(crate) fn new() -> Self {
-        let postgres = std::env::var("PASSPOOL_TEST_POSTGRES");
-        let postgres = postgres.expect("PASSPOOL_TEST_POSTGRES names a PostgreSQL; scripts/test.sh starts one");
-        // A name that no other story has, nor any of another run.
-        let aside = tempfile::Builder::new().prefix("shop_").rand_bytes(12).tempdir().unwrap();
-        let name = aside.path().file_name().unwrap().to_str().unwrap().to_lowercase();
-        let schema = Self { postgres, name };
+        let schema = Self::named();
         schema.sql(&format!("CREATE SCHEMA {}", schema.name));
         schema
+    }
+
+    /// A name that no other story has, nor any of another run.
+    fn named() -> Self {
+        let aside = tempfile::Builder::new().prefix("shop_").rand_bytes(12).tempdir().unwrap();
+        let name = aside.path().file_name().unwrap().to_str().unwrap().to_lowercase();
+        Self { postgres: postgres(), name }
+    }
+
+    /// The same again under another name.
+    pub(crate) fn copy(&self) -> Self {
+        let copy = Self::named();
+        let mut dump = Command::new("pg_dump");
+        let ended = Process::spawn(dump.args(["--schema", &self.name, "--dbname", &self.url()])).end();
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        let mut psql = psql();
+        let mut psql = Process::spawn(psql.args(["--single-transaction", "--file", "-"]).arg(copy.url()));
+        psql.write(&ended.stdout.replace(&self.name, &copy.name));
+        let ended = psql.end();
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        copy
     }
 
     pub(crate) fn url(&self) -> String {
@@ -38,11 +60,28 @@ impl Schema {
     }
 
     pub(crate) fn sql(&self, statements: &str) -> String {
-        let mut psql = Command::new("psql");
-        psql.args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set", "ON_ERROR_STOP=1", "--command"]);
-        let ended = Process::spawn(psql.arg(statements).arg(self.url())).end();
+        let ended = Process::spawn(psql().args(["--quiet", "--command", statements]).arg(self.url())).end();
         assert_eq!(ended.code, Some(0), "{statements}: {}", ended.stderr);
         ended.stdout.trim_end().to_owned()
+    }
+
+    /// Damages what it holds, which no foreign key keeps from that. SQLite's word for so many zeros is known.
+    pub(crate) fn damage(&self, statement: &str) {
+        self.sql(
+            "CREATE FUNCTION zeroblob(length integer) RETURNS bytea LANGUAGE sql
+                RETURN decode(repeat('00', length), 'hex');
+            DO $$ DECLARE key record; BEGIN
+                FOR key IN SELECT conrelid::regclass AS place, conname FROM pg_constraint
+                    WHERE contype = 'f' AND connamespace = current_schema()::regnamespace
+                LOOP
+                    EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', key.place, key.conname);
+                END LOOP;
+            END $$",
+        );
+        let ended = Process::spawn(psql().args(["--command", statement]).arg(self.url())).end();
+        assert_eq!(ended.code, Some(0), "{statement}: {}", ended.stderr);
+        let told = ended.stdout.trim_end();
+        assert!(!told.ends_with(" 0"), "{statement} changed nothing: {told}");
     }
 
     /// All that the schema holds.
@@ -67,4 +106,11 @@ impl Drop for Schema {
             self.sql(&format!("SET client_min_messages = warning; DROP SCHEMA {} CASCADE", self.name));
         }
     }
+}
+
+/// psql that answers a row a line, and ends with the first error.
+fn psql() -> Command {
+    let mut psql = Command::new("psql");
+    psql.args(["--no-psqlrc", "--tuples-only", "--no-align", "--set", "ON_ERROR_STOP=1"]);
+    psql
 }

@@ -66,12 +66,25 @@ impl Shop {
 
     /// The same shop again, to be damaged.
     pub(crate) fn copy(&self) -> Self {
-        let copy = Self::empty();
+        let schema = self.schema.as_ref().map(Schema::copy);
+        let copy = Self { folder: tempfile::tempdir().unwrap(), schema, elsewhere: None };
         for entry in fs::read_dir(self.folder()).unwrap() {
             let entry = entry.unwrap();
             fs::copy(entry.path(), copy.folder().join(entry.file_name())).unwrap();
         }
         copy
+    }
+
+    /// Damages it by hand.
+    pub(crate) fn damage(&self, statement: &str) {
+        match &self.schema {
+            Some(schema) => schema.damage(statement),
+            None => assert_ne!(self.sql(&format!("{statement}; SELECT changes();")), "0", "{statement}"),
+        }
+    }
+
+    pub(crate) fn is_on_postgres(&self) -> bool {
+        self.schema.is_some()
     }
 
     pub(crate) fn folder(&self) -> &Path {

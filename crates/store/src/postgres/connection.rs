@@ -10,11 +10,13 @@ use std::{
     time::Duration,
 };
 
-use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, Timeouts};
+use deadpool_postgres::{
+    Manager, ManagerConfig, Object, Pool, PoolError, QueueMode, RecyclingMethod, Runtime, Timeouts,
+};
 use tokio_postgres::{
-    Row,
+    Row, RowStream,
     error::SqlState,
-    types::{WasNull, WrongType},
+    types::{Type, WasNull, WrongType},
 };
 
 use super::{tls, typed::Parameters, url::PostgresUrl, whereabouts};
@@ -24,6 +26,10 @@ use crate::{Fault, StoreError};
 const CONNECTIONS: usize = 16;
 /// How long a caller waits for one of them, and for a new one.
 const WAIT_AT_MOST: Duration = Duration::from_secs(10);
+
+/// How long a statement may take: as long as anybody's request. A server that says nothing for that long is taken for one
+/// that never will, although the connection stands.
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
 /// What a transaction bears unless the URL's `options` say otherwise: nobody waits longer than 5 s for another's lock, and
 /// a server that is frozen in the middle of one loses it after 15 s, whether it has something to say or to read.
@@ -45,6 +51,8 @@ pub(super) struct Session {
     is_broken: AtomicBool,
     /// True if what is done on it is done when it is committed, and not statement by statement.
     is_in_transaction: AtomicBool,
+    /// True if its statements may take as long as they take.
+    is_patient: AtomicBool,
 }
 
 impl Connections {
@@ -54,7 +62,9 @@ impl Connections {
         let config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let manager = Manager::from_config(url.config.clone(), tls::connector(url)?, config);
         let timeouts = Timeouts { wait: Some(WAIT_AT_MOST), create: Some(WAIT_AT_MOST), recycle: Some(WAIT_AT_MOST) };
-        let pool = Pool::builder(manager).max_size(CONNECTIONS).runtime(Runtime::Tokio1).timeouts(timeouts);
+        // The one that was used last: the server's process behind it has at hand what it needs again.
+        let pool = Pool::builder(manager).max_size(CONNECTIONS).queue_mode(QueueMode::Lifo);
+        let pool = pool.runtime(Runtime::Tokio1).timeouts(timeouts);
         let pool = pool.build().map_err(|error| Fault::Database(error.to_string()))?;
         Ok(Self { pool, begin: begin(url).into() })
     }
@@ -69,6 +79,7 @@ impl Connections {
                 client: Some(client),
                 is_broken: AtomicBool::new(false),
                 is_in_transaction: AtomicBool::new(false),
+                is_patient: AtomicBool::new(false),
             }),
             Err(PoolError::Backend(error)) => Err(error.into()),
             Err(PoolError::Closed) => Err(Fault::Closed),
@@ -93,20 +104,26 @@ fn begin(url: &PostgresUrl) -> String {
 
 impl Session {
     pub(super) async fn query(&self, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Row>, Fault> {
-        self.judge(self.client().query_typed(sql, parameters).await)
+        self.ask(self.client().query_typed(sql, parameters)).await
     }
 
     pub(super) async fn query_opt(&self, sql: &str, parameters: Parameters<'_>) -> Result<Option<Row>, Fault> {
-        self.judge(self.client().query_typed_opt(sql, parameters).await)
+        self.ask(self.client().query_typed_opt(sql, parameters)).await
     }
 
     pub(super) async fn query_one(&self, sql: &str, parameters: Parameters<'_>) -> Result<Row, Fault> {
-        self.judge(self.client().query_typed_one(sql, parameters).await)
+        self.ask(self.client().query_typed_one(sql, parameters)).await
+    }
+
+    /// Rows as they come: all of them at once may be more than the memory holds.
+    pub(super) async fn stream(&self, sql: &str) -> Result<RowStream, Fault> {
+        let no_parameters: [(&str, Type); 0] = [];
+        self.ask(self.client().query_typed_raw(sql, no_parameters)).await
     }
 
     /// Answers how many rows were changed. Outside of a transaction the statement is its own commit.
     pub(super) async fn execute(&self, sql: &str, parameters: Parameters<'_>) -> Result<u64, Fault> {
-        let done = self.judge(self.client().execute_typed(sql, parameters).await);
+        let done = self.ask(self.client().execute_typed(sql, parameters)).await;
         if self.is_in_transaction.load(Ordering::Relaxed) { done } else { done.map_err(unheard) }
     }
 
@@ -118,7 +135,29 @@ impl Session {
 
     /// Runs statements that have no parameters and whose rows nobody wants.
     pub(super) async fn run(&self, sql: &str) -> Result<(), Fault> {
-        self.judge(self.client().batch_execute(sql).await)
+        self.ask(self.client().batch_execute(sql)).await
+    }
+
+    /// What the server says to a question. If it says nothing, or nobody waits for the answer any more, the connection is
+    /// of no use to anybody else: whoever asks next would wait behind that answer, perhaps for ever.
+    pub(super) async fn hear<T>(
+        &self,
+        question: impl Future<Output = Result<T, tokio_postgres::Error>>,
+    ) -> Result<Result<T, tokio_postgres::Error>, Fault> {
+        let unanswered = Unanswered(self);
+        let said = if self.is_patient.load(Ordering::Relaxed) {
+            question.await
+        } else {
+            let silent = |_| Fault::Unreachable(format!("no answer within {} s", ANSWER_WITHIN.as_secs()));
+            tokio::time::timeout(ANSWER_WITHIN, question).await.map_err(silent)?
+        };
+        std::mem::forget(unanswered);
+        Ok(said)
+    }
+
+    /// From now on its statements may take as long as they take: they are some big job's, which somebody watches.
+    pub(super) fn be_patient(&self) {
+        self.is_patient.store(true, Ordering::Relaxed);
     }
 
     /// Commits what was begun. Whoever hears nothing of a commit does not know whether it was done.
@@ -149,8 +188,17 @@ impl Session {
         fault
     }
 
-    fn judge<T>(&self, answer: Result<T, tokio_postgres::Error>) -> Result<T, Fault> {
-        answer.map_err(|error| self.fault_of(error))
+    async fn ask<T>(&self, question: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T, Fault> {
+        self.hear(question).await?.map_err(|error| self.fault_of(error))
+    }
+}
+
+/// Abandons the session if it is dropped.
+struct Unanswered<'a>(&'a Session);
+
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        self.0.abandon();
     }
 }
 

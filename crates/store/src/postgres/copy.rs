@@ -98,6 +98,7 @@ impl CopySide {
         if schema::fingerprint(&transaction).await?.is_some() {
             let tables: Vec<&str> = Part::ALL.map(Part::table).into_iter().chain(DERIVED).collect();
             transaction.run(&format!("TRUNCATE {}, whereabouts", tables.join(", "))).await?;
+            whereabouts::unlock(&transaction).await?;
         }
         self.transaction = Some(transaction);
         Ok(true)

@@ -78,6 +78,7 @@ pub(super) async fn publish(ledger: &Ledger, import: ImportId) -> Result<(), Sto
 
 /// Tells the planner what came. Without it a statement that picks sorts a tag's whole pool.
 pub(super) async fn analyze(db: &Session) -> Result<(), Fault> {
+    db.be_patient();
     db.run("ANALYZE passport, pool, tagged").await
 }
 

@@ -11,7 +11,7 @@ use super::{
     content,
     ledger::Ledger,
     passport::{PassportRow, Reading},
-    pick::{self, HandOuts, KEEP_NESTED_LOOPS, Locked, TakeError},
+    pick::{self, HandOuts, Locked, TakeError},
     reserve::handed_out,
     shelf::Shelf,
     typed::typed,
@@ -144,7 +144,6 @@ async fn attempt(shelf: &Shelf, ledger: &Ledger, wish: &Visit, locked: Locked) -
     let Some(wanted) = shelf.tags.resolve(ledger, &wanted(&kiosk, &wish.door)?).await? else {
         return Ok(Attempt::Short);
     };
-    ledger.run(KEEP_NESTED_LOOPS).await?;
     let taken = pick::take(ledger, &wanted, locked, 1, &hand_out(id, kiosk.hold, wish)).await;
     let taken = match taken {
         Ok(taken) => taken.passports.into_iter().next(),

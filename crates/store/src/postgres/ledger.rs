@@ -38,7 +38,7 @@ pub(super) struct Change<'a> {
 
 impl Ledger {
     pub(super) async fn begin(connections: &Connections) -> Result<Self, Fault> {
-        Self::begin_with(connections, connections.begin()).await
+        Self::begun(connections, connections.begin()).await
     }
 
     /// Sees one moment of the database, and changes nothing.
@@ -46,8 +46,14 @@ impl Ledger {
         Self::begin_with(connections, LOOK).await
     }
 
-    /// Begins as this statement says.
+    /// Begins as this statement says, and takes as long as it takes.
     pub(super) async fn begin_with(connections: &Connections, begin: &str) -> Result<Self, Fault> {
+        let ledger = Self::begun(connections, begin).await?;
+        ledger.be_patient();
+        Ok(ledger)
+    }
+
+    async fn begun(connections: &Connections, begin: &str) -> Result<Self, Fault> {
         let ledger = Self { db: connections.session().await?, is_over: false };
         ledger.db.begin(begin).await?;
         Ok(ledger)

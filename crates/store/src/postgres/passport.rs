@@ -22,7 +22,7 @@ pub(super) struct PassportRow {
 }
 
 /// What the columns of a state hold; the others are null.
-#[derive(Default)]
+#[derive(Default, PartialEq, Eq)]
 pub(super) struct Columns {
     pub(super) secret: Option<i16>,
     pub(super) number: Option<i64>,
@@ -84,6 +84,11 @@ impl PassportRow {
         is_in_pool(&self.state)
     }
 
+    /// True if the row holds what the passport's state has, and nothing besides.
+    pub(super) fn is_all_of(&self, row: &Row) -> Result<bool, Fault> {
+        Ok(Columns::of(&self.state) == Columns::read(row)?)
+    }
+
     pub(super) fn read(row: &Row) -> Result<Self, Fault> {
         let id: i64 = row.try_get("id")?;
         let damaged = |what: &str| Fault::Damaged(format!("passport {id}: {what}"));
@@ -138,6 +143,21 @@ impl Columns {
                 Self { owner: Some(owner.as_bytes().to_vec()), ..Self::handed_out(hand_out) }
             }
         }
+    }
+
+    fn read(row: &Row) -> Result<Self, Fault> {
+        Ok(Self {
+            secret: row.try_get("secret")?,
+            number: row.try_get("number")?,
+            sealed: row.try_get("sealed")?,
+            printed: row.try_get("printed")?,
+            handed_at: row.try_get("handed_at")?,
+            until: row.try_get("until")?,
+            reservation: row.try_get("reservation")?,
+            owner: row.try_get("owner")?,
+            settle_by: row.try_get("settle_by")?,
+            kiosk: row.try_get("kiosk")?,
+        })
     }
 
     fn handed_out(hand_out: &HandOut) -> Self {

@@ -1,7 +1,8 @@
 //! Reservations as they are kept: what was asked for, and which passports that gave.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, pin::pin};
 
+use futures_util::TryStreamExt as _;
 use passpool_core::{
     Actor, Content, Event, Kept, KeptRecipient, Note, Refusal, ReservationId, Reserve, Rule, Selector, State,
     StateName, Tag, Timestamp,
@@ -269,4 +270,19 @@ fn read(row: &Row) -> Result<ReservationInfo, Fault> {
         note: row.try_get::<_, Option<String>>("note")?.map(Note::from_stored),
         recipients: row.try_get::<_, i64>("recipients")?.cast_unsigned(),
     })
+}
+
+/// Tells of every row that has a name and is no reservation: where that is, and what is wrong.
+pub(super) async fn check_readable(db: &Session, mut wrong: impl FnMut(String, String)) -> Result<(), Fault> {
+    let sql = concat!("SELECT ", columns!(), " FROM reservation WHERE length(id) = 16");
+    let mut rows = pin!(db.stream(sql).await?);
+    while let Some(row) = rows.try_next().await? {
+        let Some(id) = read_reservation(row.try_get("id")?) else { continue };
+        match read(&row) {
+            Ok(_) => {}
+            Err(Fault::Damaged(what)) => wrong(format!("reservation {id}"), what),
+            Err(fault) => return Err(fault),
+        }
+    }
+    Ok(())
 }

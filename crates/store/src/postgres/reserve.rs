@@ -12,7 +12,7 @@ use super::{
     content,
     ledger::Ledger,
     passport::{PassportRow, Reading},
-    pick::{self, HandOuts, KEEP_NESTED_LOOPS, Locked, TakeError, Taken},
+    pick::{self, HandOuts, Locked, TakeError, Taken},
     recipient, repeat, reservation,
     shelf::Shelf,
     tags::Wanted,
@@ -129,7 +129,6 @@ async fn attempt(
         // It may have been forgotten in this moment; then it is as if it had never been.
         return Ok(repeat::find(&db, repeat).await?.map_or(Attempt::Overtaken, Attempt::Repeated));
     }
-    ledger.run(KEEP_NESTED_LOOPS).await?;
     let taken = match pick::take(&ledger, wanted, locked, at_least, hand_outs).await {
         Ok(taken) => taken,
         Err(TakeError::Overtaken) => {

@@ -6,11 +6,15 @@ use passpool_core::{Fingerprint, SecretId};
 
 use super::{
     connection::{Connections, Session},
+    pick::routine,
     typed::typed,
     user,
 };
 use crate::{Fault, Found};
 
+/// Old servers go on beside new ones. So a migration only adds, and gives what it adds to a table a default, for old
+/// servers do not write it; what is no longer needed goes with a later version. Whoever comes after a migration that waits
+/// for a table waits behind it: so each but the first begins with a limit, and gives up before they do.
 mod migrations {
     refinery::embed_migrations!("src/postgres/migrations");
 }
@@ -88,7 +92,8 @@ pub(super) async fn migrate(connections: &Connections, secret: Option<Fingerprin
 }
 
 async fn is_done(db: &Session, secret: Option<Fingerprint>) -> Result<bool, Fault> {
-    Ok(applied_version(db).await? >= known_version() && (secret.is_none() || fingerprint(db).await?.is_some()))
+    let is_whole = applied_version(db).await? >= known_version() && routine::is_there(db).await?;
+    Ok(is_whole && (secret.is_none() || fingerprint(db).await?.is_some()))
 }
 
 /// Waits until nobody makes a database or brings one up to date, and keeps others from it until the transaction ends.
@@ -101,8 +106,9 @@ async fn migrate_alone(connections: &Connections, secret: Option<Fingerprint>) -
     let mut db = connections.session().await?;
     if applied_version(&db).await? < known_version() {
         let runner = migrations::migrations::runner().set_grouped(true);
-        runner.run_async(db.client_mut()).await.map_err(|error| Fault::Database(error.to_string()))?;
+        runner.run_async(db.client_mut()).await.map_err(|error| not_migrated(&error))?;
     }
+    routine::install(&db).await?;
     let Some(secret) = secret else { return Ok(()) };
     if fingerprint(&db).await?.is_some() {
         return Ok(());
@@ -115,6 +121,15 @@ async fn migrate_alone(connections: &Connections, secret: Option<Fingerprint>) -
         db.commit().await
     };
     made.await.inspect_err(|_| db.abandon())
+}
+
+/// Why the schema is as it was. What the database said of it stands at the end of the causes.
+fn not_migrated(error: &refinery::Error) -> Fault {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    Fault::Database(format!("its schema could not be brought up to date: {cause}"))
 }
 
 /// A question that a working database answers.
@@ -132,7 +147,7 @@ pub(super) async fn fingerprint(db: &Session) -> Result<Option<Fingerprint>, Fau
 }
 
 /// The number of the last migration that was run here; 0 before the first.
-async fn applied_version(db: &Session) -> Result<i64, Fault> {
+pub(super) async fn applied_version(db: &Session) -> Result<i64, Fault> {
     let there = "SELECT to_regclass('refinery_schema_history') IS NOT NULL";
     if !db.query_one(there, typed![]).await?.try_get::<_, bool>(0)? {
         return Ok(0);
@@ -144,4 +159,21 @@ async fn applied_version(db: &Session) -> Result<i64, Fault> {
 pub(super) fn known_version() -> i64 {
     let runner = migrations::migrations::runner();
     runner.get_migrations().iter().map(|migration| i64::from(migration.version())).max().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WAIT_BRIEFLY: &str = "SET LOCAL lock_timeout = '3s';";
+
+    #[test]
+    fn a_migration_of_a_database_that_is_in_use_does_not_keep_everybody_waiting() {
+        let runner = migrations::migrations::runner();
+        let later = runner.get_migrations().iter().filter(|migration| migration.version() > 1);
+        for migration in later {
+            let sql = migration.sql().expect("it has statements");
+            assert!(sql.starts_with(WAIT_BRIEFLY), "{migration} does not begin with {WAIT_BRIEFLY}");
+        }
+    }
 }

@@ -6,7 +6,7 @@
 
 use passpool_core::StateName;
 
-use super::{connection::Session, typed::typed};
+use super::{check::find_each, connection::Session, typed::typed};
 use crate::{CheckReport, Fault};
 
 /// The tag that every passport has in the tally, and nowhere else.
@@ -85,8 +85,22 @@ pub(super) async fn fold(db: &Session) -> Result<bool, Fault> {
     Ok(moves == MOVES_AT_ONCE || chunks == CHUNKS_AT_ONCE)
 }
 
-/// Compares the tally with the passports.
+/// Compares the tally with the passports, and with itself.
 pub(super) async fn check(db: &Session, report: &mut CheckReport) -> Result<(), Fault> {
+    check_sums(db, report).await?;
+    let sum = StateName::ALL.map(StateName::as_str).join(" + ");
+    let wrong_totals = format!("SELECT 'tally of tag number ' || tag FROM tally WHERE total <> {sum}");
+    find_each(db, report, &wrong_totals, "its total is not the sum of its states").await?;
+    let last = StateName::ALL.len() - 1;
+    let no_moves = format!(
+        "SELECT 'move ' || number || ' of the tally' FROM tally_move
+         WHERE was NOT BETWEEN {NONE} AND {last} OR becomes NOT BETWEEN {NONE} AND {last}
+         OR EXISTS (SELECT 1 FROM unnest(tags, counts) AS moved (tag, count) WHERE tag IS NULL OR count IS NULL)"
+    );
+    find_each(db, report, &no_moves, "it is none that could be added up").await
+}
+
+async fn check_sums(db: &Session, report: &mut CheckReport) -> Result<(), Fault> {
     let counts = join(|state| format!("count(*) FILTER (WHERE state = {}) AS {state}", state as i16));
     let pairs = join(|state| format!("('{state}', coalesce(told.{state}, 0), coalesce(found.{state}, 0))"));
     let sql = format!(
@@ -94,12 +108,13 @@ pub(super) async fn check(db: &Session, report: &mut CheckReport) -> Result<(), 
             SELECT tag, {} FROM (SELECT * FROM tally UNION ALL SELECT * FROM tally_fresh) AS either GROUP BY tag
         ), found AS (
             SELECT tag, {counts} FROM passport CROSS JOIN unnest(tags || {EVERY_PASSPORT}) AS tag
-            WHERE NOT EXISTS (SELECT 1 FROM hidden WHERE chunk = seq >> 12) GROUP BY tag
+            WHERE NOT EXISTS (SELECT 1 FROM hidden WHERE chunk = seq >> 12) AND coalesce(array_ndims(tags), 1) = 1
+            GROUP BY tag
         )
         SELECT tag, name, state, told, found FROM (
             SELECT tag, pair.* FROM told FULL JOIN found USING (tag)
             CROSS JOIN LATERAL (VALUES {pairs}) AS pair (state, told, found)
-        ) AS either LEFT JOIN tag ON tag.id = tag WHERE told <> found ORDER BY tag, state",
+        ) AS either LEFT JOIN tag ON tag.id = tag WHERE told <> found AND tag IS NOT NULL ORDER BY tag, state",
         sums()
     );
     for row in db.query(&sql, typed![]).await? {

@@ -1,5 +1,8 @@
 //! Undoing resets: what a reset took away is kept for a day, and is given back to whom nothing else happened.
 
+use std::pin::pin;
+
+use futures_util::TryStreamExt as _;
 use passpool_core::{Actor, Event, Refusal, ResetId, State, StateName, Timestamp};
 use tokio_postgres::Row;
 
@@ -16,6 +19,13 @@ use crate::{Fault, KeptReset, ResetUndone, StoreError, UndoReset};
 
 /// How many are undone, or forgotten, in one transaction.
 const AT_ONCE: i64 = 5_000;
+
+/// The columns that [`read`] wants: what a passport has besides, none had that was reset.
+macro_rules! columns {
+    () => {
+        "*, NULL::boolean AS printed, NULL::bytea AS owner, NULL::bigint AS settle_by"
+    };
+}
 
 /// Begins a reset that can be undone, if it was not begun by an earlier slice.
 pub(super) async fn begin(db: &Session, id: ResetId, by: &Actor, now: Timestamp) -> Result<(), Fault> {
@@ -91,8 +101,8 @@ struct Remembered {
 }
 
 async fn remembered(db: &Session, id: ResetId) -> Result<Vec<Remembered>, Fault> {
-    let sql = "SELECT *, NULL::boolean AS printed, NULL::bytea AS owner, NULL::bigint AS settle_by FROM reset_passport \
-               WHERE reset = $1 ORDER BY passport LIMIT $2 FOR UPDATE";
+    let sql =
+        concat!("SELECT ", columns!(), " FROM reset_passport WHERE reset = $1 ORDER BY passport LIMIT $2 FOR UPDATE");
     db.query(sql, typed![id.as_bytes().to_vec(), AT_ONCE]).await?.iter().map(read).collect()
 }
 
@@ -159,4 +169,17 @@ async fn refuse_over(db: &Session, wish: &UndoReset) -> Result<(), StoreError> {
 /// Resets that are as old as this are over.
 fn over_since(now: Timestamp) -> i64 {
     now.minus(KeptReset::undo_within()).as_micros()
+}
+
+/// Tells of every record that is no state.
+pub(super) async fn check_readable(db: &Session, mut wrong: impl FnMut(String)) -> Result<(), Fault> {
+    let mut rows = pin!(db.stream(concat!("SELECT ", columns!(), " FROM reset_passport")).await?);
+    while let Some(row) = rows.try_next().await? {
+        match read(&row) {
+            Ok(_) => {}
+            Err(Fault::Damaged(what)) => wrong(what),
+            Err(fault) => return Err(fault),
+        }
+    }
+    Ok(())
 }

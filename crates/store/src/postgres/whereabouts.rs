@@ -79,7 +79,8 @@ async fn lock(db: &Session) -> Result<(), Fault> {
     db.run(&sql).await
 }
 
-async fn unlock(db: &Session) -> Result<(), Fault> {
+/// Whatever closed the database: it may be changed again.
+pub(super) async fn unlock(db: &Session) -> Result<(), Fault> {
     let drops = Part::ALL.map(|part| format!("DROP TRIGGER IF EXISTS closed ON {};", part.table()));
     db.run(&format!("{} DROP FUNCTION IF EXISTS refuse_change();", drops.concat())).await
 }

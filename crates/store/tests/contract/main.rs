@@ -66,6 +66,8 @@ contract! {
     reserving::racers_never_share_a_passport,
     reserving::a_shortage_takes_nothing,
     reserving::a_partial_wish_takes_what_is_there,
+    reserving::where_two_large_tags_meet_is_found_at_once_also_when_nothing_is_left,
+    reserving::a_pool_that_was_empty_is_found_as_fast_when_it_is_full,
     reserving::no_false_shortage,
     reserving::tags_pick_as_a_plain_model_says,
     reserving::a_count_out_of_range_is_refused,

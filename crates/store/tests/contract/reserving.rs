@@ -1,6 +1,9 @@
 //! Passports leave the pool, each exactly once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, Instant},
+};
 
 use passpool_core::{Code, Content, LinkKey, Passphrase, Refusal, Reserve, Rule, SecretId, Shortage, StateName};
 use passpool_store::Create;
@@ -48,6 +51,52 @@ pub(crate) async fn a_partial_wish_takes_what_is_there(shop: &Shop) {
     let partial = || Reserve { shortage: Shortage::Partial, ..shop.wish("vip", 6) };
     assert_eq!(ids(&shop.reserve_as(partial()).await.unwrap()), [1, 2, 3, 4, 5]);
     assert_eq!(shop.reserve_as(partial()).await, Err(Refusal::PoolShort { available: 0 }));
+}
+
+/// Two tags of which each is on half of the pool, and both on few: the two are read once and side by side. Looking for each
+/// passport of the one through all of the other takes minutes at this size.
+pub(crate) async fn where_two_large_tags_meet_is_found_at_once_also_when_nothing_is_left(shop: &Shop) {
+    /// A machine that does other things too, and no optimization.
+    const AT_ONCE: Duration = Duration::from_secs(20);
+    shop.stock(1, 5, "left,right").await;
+    shop.stock(6, 30_000, "left").await;
+    shop.stock(30_006, 30_000, "right").await;
+    shop.stock(60_006, 5, "left,right").await;
+    let reserved = tokio::time::timeout(AT_ONCE, async {
+        let all = shop.reserve("left,right", 10).await.unwrap();
+        for none_left in ["left,right", "right,left"] {
+            assert_eq!(shop.reserve(none_left, 1).await, Err(Refusal::PoolShort { available: 0 }));
+        }
+        all
+    });
+    let common: Vec<u64> = (1..=5).chain(60_006..=60_010).collect();
+    assert_eq!(ids(&reserved.await.expect("it is found at once")), common);
+}
+
+/// How a pool is read may have been planned when it was empty, and a large reset fills it at once. One who has planned
+/// nothing yet is no faster.
+#[expect(clippy::disallowed_methods, reason = "it is told by how long a call takes")]
+pub(crate) async fn a_pool_that_was_empty_is_found_as_fast_when_it_is_full(shop: &Shop) {
+    const PASSPORTS: u32 = 40_000;
+    let middle = async || {
+        let mut times = Vec::new();
+        for _ in 0..51 {
+            let begun = Instant::now();
+            shop.reserve("vip", 1).await.unwrap();
+            times.push(begun.elapsed());
+        }
+        times.sort_unstable();
+        times[times.len() / 2]
+    };
+    shop.stock(1, PASSPORTS.into(), "vip").await;
+    shop.reserve("vip", PASSPORTS).await.unwrap();
+    shop.count_rows().await;
+    assert_eq!(shop.reserve("vip", 1).await, Err(Refusal::PoolShort { available: 0 }));
+    shop.reset(tagged("vip"), at(1)).await.unwrap();
+    let planned_when_empty = middle().await;
+    shop.reopen().await;
+    let planned_now = middle().await;
+    assert!(planned_when_empty < planned_now * 4, "{planned_when_empty:?}, and {planned_now:?} after reopening");
 }
 
 /// Few are left and many want several each: while enough are left, somebody wins. Whoever is told that too few are left

@@ -65,7 +65,7 @@ impl Shop {
             "CREATE FUNCTION after_a_moment(seq bigint) RETURNS bigint LANGUAGE plpgsql \
                  AS $$ BEGIN PERFORM pg_sleep(0.001); RETURN seq; END $$; \
              ALTER TABLE pool RENAME TO quick_pool; \
-             CREATE VIEW pool AS SELECT tag, seq FROM quick_pool WHERE after_a_moment(seq) IS NOT NULL",
+             CREATE VIEW pool AS SELECT ctid, tag, seq FROM quick_pool WHERE after_a_moment(seq) IS NOT NULL",
         )
         .await;
     }
@@ -73,6 +73,11 @@ impl Shop {
     /// Takes back [`Shop::pick_slowly`].
     pub(crate) async fn pick_quickly(&self) {
         self.run_on_server("DROP VIEW pool; ALTER TABLE quick_pool RENAME TO pool; DROP FUNCTION after_a_moment").await;
+    }
+
+    /// Tells the planner how many rows there are now, as the database does by itself now and then.
+    pub(crate) async fn count_rows(&self) {
+        self.run_on_server("VACUUM ANALYZE passport, pool, tagged").await;
     }
 
     async fn run_on_server(&self, sql: &str) {

@@ -84,6 +84,11 @@ impl Passport {
         self.held(now).is_some()
     }
 
+    /// Whether a reset takes it that means it by its name, or by a preview that did.
+    fn can_be_reset(&self, now: i64) -> bool {
+        self.is_held(now) || matches!(self.is, Is::Recovered)
+    }
+
     pub(crate) fn is_free(&self, now: i64) -> bool {
         self.state(now) == StateName::Available
     }
@@ -205,11 +210,11 @@ impl Plain {
 
     /// Those of the named ones that are reset: all or none.
     pub(crate) fn resettable(&self, named: &[u64]) -> Result<Vec<u64>, Refused> {
-        let can_be = |id: &u64| {
-            let passport = &self.passports[id];
-            passport.is_held(self.now) || matches!(passport.is, Is::Recovered)
-        };
-        if named.iter().all(can_be) { Ok(named.to_vec()) } else { Err("wrong-state") }
+        if named.iter().all(|id| self.passports[id].can_be_reset(self.now)) {
+            Ok(named.to_vec())
+        } else {
+            Err("wrong-state")
+        }
     }
 
     pub(crate) fn preview(&mut self, ids: &[u64], id: PreviewId) {
@@ -225,7 +230,7 @@ impl Plain {
         }
         let is_unchanged = |(id, changes): &&(u64, u32)| {
             let passport = &self.passports[id];
-            passport.changes == *changes && passport.is_held(self.now)
+            passport.changes == *changes && passport.can_be_reset(self.now)
         };
         let reset: Vec<u64> = seen.iter().filter(is_unchanged).map(|(id, _)| *id).collect();
         let others = (seen.len() - reset.len()) as u64;

@@ -1,6 +1,11 @@
 //! Cases: what is measured, as data.
 
-use super::{ask::Ask, stock::Stock};
+use std::time::Duration;
+
+use super::{
+    ask::Ask,
+    stock::{Backend, Stock},
+};
 
 /// Rows that are measured in turn, round by round, so that whatever else the machine does meets all of them alike.
 #[derive(Clone, Debug)]
@@ -8,6 +13,8 @@ pub(super) struct Case {
     pub(super) name: &'static str,
     /// What it is about, for whoever reads the table.
     pub(super) about: &'static str,
+    /// For how long each row is measured, if that is once and not in rounds.
+    pub(super) once: Option<Duration>,
     pub(super) stocks: Vec<Stock>,
     pub(super) rows: Vec<Row>,
 }
@@ -36,6 +43,11 @@ pub(super) enum Work {
     Export,
     /// A start of the server, up to the first link.
     Start,
+    /// The textbook statement, over so many connections, in a table of so many.
+    Textbook {
+        connections: usize,
+        passports: u64,
+    },
     /// The size of the database, once: as it was made, or with so many handed out since.
     Weigh {
         handed_out: u64,
@@ -47,6 +59,8 @@ pub(super) enum Work {
 pub(super) struct Load {
     pub(super) ask: Ask,
     pub(super) connections: usize,
+    /// How many of the stock's servers they call.
+    pub(super) servers: usize,
     pub(super) pace: Pace,
     pub(super) extent: Extent,
 }
@@ -79,7 +93,13 @@ impl Case {
     pub(super) fn bytes(&self) -> u64 {
         /// Handed out, with its history and its idempotency key, and a log that was not yet written back.
         const PASSPORT: u64 = 400;
-        self.stocks.iter().map(|stock| stock.passports * PASSPORT).sum()
+        let on_this_disk = self.stocks.iter().filter(|stock| stock.backend == Backend::File);
+        on_this_disk.map(|stock| stock.passports * PASSPORT).sum()
+    }
+
+    /// True if it needs a PostgreSQL.
+    pub(super) fn is_on_postgres(&self) -> bool {
+        self.stocks.iter().any(|stock| stock.backend != Backend::File)
     }
 }
 
@@ -90,7 +110,7 @@ impl Row {
 
     /// Many connections, flat out, for a round's time.
     pub(super) fn flat_out(name: impl Into<String>, stock: usize, ask: Ask, connections: usize) -> Self {
-        let load = Load { ask, connections, pace: Pace::FlatOut, extent: Extent::Time };
+        let load = Load { ask, connections, servers: 1, pace: Pace::FlatOut, extent: Extent::Time };
         Self::new(name, stock, Work::Load(load))
     }
 
@@ -98,6 +118,14 @@ impl Row {
     pub(super) fn extent(mut self, chosen: Extent) -> Self {
         if let Work::Load(load) = &mut self.work {
             load.extent = chosen;
+        }
+        self
+    }
+
+    /// The same, of several servers.
+    pub(super) fn servers(mut self, chosen: usize) -> Self {
+        if let Work::Load(load) = &mut self.work {
+            load.servers = chosen;
         }
         self
     }

@@ -3,8 +3,10 @@
 use super::{
     ask::{Ask, Pick},
     case::{Case, Extent, Load, Pace, Row, Work},
-    stock::{Stock, Tagging},
+    stock::{Backend, Stock, Tagging},
 };
+
+use std::time::Duration;
 
 /// How large the cases are.
 #[derive(Clone, Debug)]
@@ -26,6 +28,11 @@ pub(super) struct Scale {
     /// Bulk reservations.
     bulk: [u32; 3],
     claims: u32,
+    /// For how many seconds each row is measured that may become slower with time.
+    long: f64,
+    /// How many passports there are in a pool on a PostgreSQL, and connections to each of three servers.
+    shared: u64,
+    shared_connections: usize,
 }
 
 impl Scale {
@@ -41,6 +48,9 @@ impl Scale {
         slice: 8_000,
         bulk: [50, 10_000, 100_000],
         claims: 40_000,
+        long: 60.0,
+        shared: 3_000_000,
+        shared_connections: 85,
     };
     /// What tells whether the shape is right, on a machine that does other things too, and without optimization.
     pub(super) const QUICK: Self = Self {
@@ -55,6 +65,9 @@ impl Scale {
         slice: 1_000,
         bulk: [50, 1_000, 4_000],
         claims: 1_000,
+        long: 0.5,
+        shared: 10_000,
+        shared_connections: 16,
     };
 
     fn words(count: u64) -> String {
@@ -73,12 +86,12 @@ pub(super) struct LeftOut {
     pub(super) why: &'static str,
 }
 
-/// The cases that wait for something that is not here yet.
-pub(super) const LEFT_OUT: [LeftOut; 1] = [LeftOut {
-    case: "postgres",
-    why: "one and three servers on PostgreSQL beside the textbook SKIP LOCKED statement: this version has no \
-          PostgreSQL store",
-}];
+impl LeftOut {
+    /// Because no PostgreSQL was named.
+    pub(super) const fn without_postgres(case: &Case) -> Self {
+        Self { case: case.name, why: "it needs a PostgreSQL, which --postgres names" }
+    }
+}
 
 /// Every case, in the order of the table.
 pub(super) fn all(scale: &Scale) -> Vec<Case> {
@@ -93,12 +106,14 @@ pub(super) fn all(scale: &Scale) -> Vec<Case> {
         transfer(scale),
         mixed(scale),
         start(scale),
+        postgres(scale),
+        postgres_size(scale),
+        postgres_overlap(scale),
     ]
 }
 
-/// The names of all of them, those that are left out too.
 pub(super) fn names() -> Vec<&'static str> {
-    all(&Scale::QUICK).iter().map(|case| case.name).chain(LEFT_OUT.iter().map(|left| left.case)).collect()
+    all(&Scale::QUICK).iter().map(|case| case.name).collect()
 }
 
 fn ceiling(scale: &Scale) -> Case {
@@ -106,6 +121,7 @@ fn ceiling(scale: &Scale) -> Case {
     Case {
         name: "ceiling",
         about: "what HTTP alone costs here",
+        once: None,
         stocks: vec![Stock::ceiling()],
         rows: vec![
             Row::flat_out("healthz", 0, Ask::Health, scale.connections),
@@ -137,6 +153,7 @@ fn reserve(scale: &Scale) -> Case {
     Case {
         name: "reserve",
         about: "durable reserveOne, one tag, each beside an authenticated answer of the same size from memory",
+        once: None,
         stocks: vec![Stock::ceiling(), Stock::of(scale.plenty, Tagging::One)],
         rows,
     }
@@ -155,6 +172,7 @@ fn size(scale: &Scale) -> Case {
     Case {
         name: "size",
         about: "reserveOne from pools of several sizes; all is given back before each few thousand calls, off the clock",
+        once: None,
         stocks: sizes.iter().map(|size| Stock::of(*size, Tagging::One)).collect(),
         rows: sizes.iter().enumerate().map(row).collect(),
     }
@@ -165,6 +183,7 @@ fn drained(scale: &Scale) -> Case {
     Case {
         name: "drained",
         about: "reserveOne from a pool of which nine of ten passports are gone",
+        once: None,
         stocks: vec![fresh, Stock { drained: 9, ..fresh }],
         rows: vec![
             Row::flat_out("fresh", 0, Ask::One(Pick::Tag), scale.connections),
@@ -180,6 +199,7 @@ fn tags(scale: &Scale) -> Case {
     Case {
         name: "tags",
         about: "reserveOne by other tags than one that all passports have",
+        once: None,
         stocks: vec![stock(Tagging::One), stock(Tagging::EachOf(TAGS)), stock(Tagging::Own)],
         rows: vec![
             Row::flat_out("one hot tag", 0, Ask::One(Pick::Tag), scale.connections),
@@ -191,30 +211,38 @@ fn tags(scale: &Scale) -> Case {
 }
 
 fn overlap(scale: &Scale) -> Case {
-    /// How many passports have both tags.
-    const COMMON: u64 = 100;
     let stock = Stock::of(scale.large, Tagging::Halves { common: COMMON });
-    let row = |name, ask| Row::flat_out(name, 0, ask, 1);
     Case {
         name: "overlap",
         about: "reserveOne by two tags of which 100 passports have both, of half of the pool each; one connection",
+        once: None,
         stocks: vec![stock],
-        rows: vec![
-            row("while it lasts", Ask::One(Pick::Both)).extent(Extent::Slices(COMMON)),
-            row("used up", Ask::NoneLeft(Pick::Both)),
-        ],
+        rows: overlap_rows(),
     }
+}
+
+/// How many passports have both tags.
+const COMMON: u64 = 100;
+
+fn overlap_rows() -> Vec<Row> {
+    let row = |name, ask| Row::flat_out(name, 0, ask, 1);
+    vec![
+        row("while it lasts", Ask::One(Pick::Both)).extent(Extent::Slices(COMMON)),
+        row("used up", Ask::NoneLeft(Pick::Both)),
+    ]
 }
 
 fn bulk(scale: &Scale) -> Case {
     let [few, many, most] = scale.bulk;
     let name = |count: u32| format!("reservations of {}", Scale::words(count.into()));
-    let load = |ask, connections, extent| Work::Load(Load { ask, connections, pace: Pace::FlatOut, extent });
+    let load =
+        |ask, connections, extent| Work::Load(Load { ask, connections, servers: 1, pace: Pace::FlatOut, extent });
     let reserve = |count, connections, extent| Row::new(name(count), 0, load(Ask::Many(count), connections, extent));
     let back = Ask::Reset(most.into());
     Case {
         name: "bulk",
         about: "POST /v1/reservations and resetAll, of passports with three tags; rates count links",
+        once: None,
         stocks: vec![Stock::of(scale.usual, Tagging::Three)],
         rows: vec![
             reserve(few, 16, Extent::CallsOfFull(u64::from(most / few))),
@@ -231,6 +259,7 @@ fn transfer(scale: &Scale) -> Case {
     Case {
         name: "transfer",
         about: "the commands import, of CSV with three tags a passport into a new database, and export",
+        once: None,
         stocks: vec![Stock::of(scale.usual, Tagging::Three)],
         rows: vec![
             Row::new(import.clone(), 0, Work::Import { passports: scale.usual }),
@@ -245,6 +274,7 @@ fn mixed(scale: &Scale) -> Case {
         name: "mixed",
         about: "80 % reserve, 10 % scan, 5 % claim, 5 % pool counts; with kiosk holds in the place of every eighth \
                 reservation",
+        once: None,
         stocks: vec![stock, Stock { kiosk: true, ..stock }],
         rows: vec![
             Row::flat_out("reserve alone", 0, Ask::One(Pick::Tag), scale.connections),
@@ -259,12 +289,62 @@ fn start(scale: &Scale) -> Case {
     Case {
         name: "start",
         about: "a start of the server up to its first link, its memory then, and the database's size",
+        once: None,
         stocks: vec![Stock::of(scale.large, Tagging::One)],
         rows: vec![
-            Row::new("size before the hand-out", 0, Work::Weigh { handed_out: 0 }),
+            Row::new(BEFORE, 0, Work::Weigh { handed_out: 0 }),
             Row::new(format!("start with {}", Scale::words(scale.large)), 0, Work::Start),
-            Row::new("size after the hand-out", 0, Work::Weigh { handed_out: scale.large / 10 }),
+            Row::new(AFTER, 0, Work::Weigh { handed_out: scale.large / 10 }),
         ],
+    }
+}
+
+pub(super) const BEFORE: &str = "size before the hand-out";
+pub(super) const AFTER: &str = "size after the hand-out";
+
+fn postgres(scale: &Scale) -> Case {
+    /// How many connections the textbook statement has.
+    const TEXTBOOK: usize = 64;
+    let stock = Stock::of(scale.shared, Tagging::Three).on_postgres(3);
+    let textbook = Work::Textbook { connections: TEXTBOOK, passports: scale.usual };
+    let one = Row::flat_out(ONE_SERVER, 1, Ask::One(Pick::Tag), scale.shared_connections);
+    let three = Row::flat_out(THREE_SERVERS, 0, Ask::One(Pick::Tag), scale.shared_connections * 3).servers(3);
+    Case {
+        name: "postgres",
+        about: "durable reserveOne on PostgreSQL, three tags a passport, each row for a minute; the database's own \
+                processor time is not counted",
+        once: Some(Duration::from_secs_f64(scale.long)),
+        stocks: vec![stock, Stock { backend: Backend::Postgres { servers: 1 }, ..stock }],
+        rows: vec![Row::new(STATEMENT, 0, textbook), three.against(STATEMENT), one.against(STATEMENT)],
+    }
+}
+
+pub(super) const STATEMENT: &str = "the textbook SKIP LOCKED statement, 64 connections";
+pub(super) const THREE_SERVERS: &str = "three servers";
+const ONE_SERVER: &str = "one server";
+
+fn postgres_size(scale: &Scale) -> Case {
+    Case {
+        name: "postgres-size",
+        about: "the database's size in PostgreSQL, tables and indexes as they are, three tags a passport",
+        once: None,
+        stocks: vec![Stock::of(scale.usual, Tagging::Three).on_postgres(1)],
+        rows: vec![
+            Row::new(BEFORE, 0, Work::Weigh { handed_out: 0 }),
+            Row::new(AFTER, 0, Work::Weigh { handed_out: scale.usual / 10 }),
+        ],
+    }
+}
+
+fn postgres_overlap(scale: &Scale) -> Case {
+    let stock = Stock::of(scale.usual, Tagging::Halves { common: COMMON }).on_postgres(1);
+    Case {
+        name: "postgres-overlap",
+        about: "on PostgreSQL: reserveOne by two tags of which 100 passports have both, of half of the pool each; one \
+                connection",
+        once: None,
+        stocks: vec![stock],
+        rows: overlap_rows(),
     }
 }
 

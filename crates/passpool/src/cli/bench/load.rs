@@ -30,7 +30,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// How a load is carried.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
-    pub(super) server: SocketAddr,
+    /// The servers, among which connections are shared out evenly.
+    pub(super) servers: Vec<SocketAddr>,
     /// How many threads make the calls.
     pub(super) threads: usize,
     /// Calls a second, of all connections together. None is flat out.
@@ -49,6 +50,8 @@ pub(super) struct Tally {
     pub(super) taken: i64,
     /// By the script's kinds of calls.
     pub(super) waits: Vec<Waits>,
+    /// How many answers came in each second.
+    pub(super) seconds: Vec<u64>,
 }
 
 /// Why a load tells nothing.
@@ -79,6 +82,19 @@ impl Tally {
         self.taken += other.taken;
         self.waits.resize_with(self.waits.len().max(other.waits.len()), Waits::default);
         self.waits.iter_mut().zip(&other.waits).for_each(|(waits, more)| *waits += more);
+        self.seconds.resize(self.seconds.len().max(other.seconds.len()), 0);
+        self.seconds.iter_mut().zip(&other.seconds).for_each(|(answers, more)| *answers += more);
+    }
+
+    /// Counts an answer that came so long after the start.
+    pub(super) fn note_answer(&mut self, at: Duration) {
+        self.note_answers(at.as_secs(), 1);
+    }
+
+    fn note_answers(&mut self, second: u64, answers: u64) {
+        let second = second as usize;
+        self.seconds.resize(self.seconds.len().max(second + 1), 0);
+        self.seconds[second] += answers;
     }
 }
 
@@ -90,7 +106,7 @@ pub(super) fn carry(plan: &Plan, scripts: Vec<Box<dyn Script>>) -> Result<Tally,
     let count = hands.len();
     let every = plan.rate.map(|rate| Duration::from_secs_f64(connections as f64 / rate));
     for (number, script) in scripts.into_iter().enumerate() {
-        let stream = Stream::open(plan.server).map_err(LoadError::NoConnection)?;
+        let stream = Stream::open(plan.servers[number % plan.servers.len()]).map_err(LoadError::NoConnection)?;
         let pace = every.map(|every| Pace { due: every.mul_f64(number as f64 / connections as f64), every });
         hands[number % count].push(Caller { stream, script, pace, until: plan.time, left: left.clone() });
     }
@@ -127,6 +143,8 @@ struct Pace {
 struct Seen {
     taken: i64,
     waits: Vec<(usize, Duration)>,
+    /// How many answers came in the seconds in which any did.
+    seconds: Vec<(u64, u64)>,
 }
 
 /// One thread's connections.
@@ -143,6 +161,9 @@ fn drive(callers: Vec<Caller>, watch: Stopwatch) -> Result<Tally, LoadError> {
                 for (kind, wait) in seen.waits {
                     all.waits.resize_with(all.waits.len().max(kind + 1), Waits::default);
                     all.waits[kind].add(wait);
+                }
+                for (second, answers) in seen.seconds {
+                    all.note_answers(second, answers);
                 }
             }
             Ok(())
@@ -174,7 +195,12 @@ impl Caller {
             let answer = connection.call(self.script.next()).await?;
             let effect = self.script.judge(answer)?;
             seen.taken += effect.taken;
-            seen.waits.push((effect.kind, watch.elapsed().saturating_sub(begun)));
+            let answered = watch.elapsed();
+            seen.waits.push((effect.kind, answered.saturating_sub(begun)));
+            match seen.seconds.last_mut() {
+                Some((second, answers)) if *second == answered.as_secs() => *answers += 1,
+                _ => seen.seconds.push((answered.as_secs(), 1)),
+            }
         }
     }
 }

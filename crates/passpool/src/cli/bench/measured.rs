@@ -36,12 +36,23 @@ pub(super) struct Round {
     pub(super) waits: Vec<Waits>,
     /// The rate that was asked for, if one was.
     pub(super) asked: Option<f64>,
+    /// How many answers came in each second.
+    pub(super) seconds: Vec<u64>,
 }
 
 impl Round {
     /// How many a second.
     pub(super) fn rate(&self) -> f64 {
         self.done as f64 / self.time.as_secs_f64()
+    }
+
+    /// Answers a second in the first sixth of the time, and in the last. None if it was too short to tell.
+    pub(super) fn first_and_last(&self) -> Option<(f64, f64)> {
+        // What stands last is not a whole second: the answers that were still on their way.
+        let whole = &self.seconds[..self.seconds.len().min(self.time.as_secs() as usize)];
+        let part = whole.len() / 6;
+        let mean = |seconds: &[u64]| seconds.iter().sum::<u64>() as f64 / seconds.len() as f64;
+        (part > 0).then(|| (mean(&whole[..part]), mean(&whole[whole.len() - part..])))
     }
 }
 
@@ -54,6 +65,12 @@ impl Measured {
     /// This row's rate as a part of the other's, in the middle one of the rounds that both had.
     pub(super) fn ratio(&self, to: &Self) -> Option<f64> {
         median(self.rounds.iter().zip(&to.rounds).map(|(own, other)| own.rate() / other.rate()))
+    }
+
+    /// Answers a second in the first sixth of the rounds' time, and in the last; of the middle round each.
+    pub(super) fn first_and_last(&self) -> Option<(f64, f64)> {
+        let parts = || self.rounds.iter().filter_map(Round::first_and_last);
+        Some((median(parts().map(|(first, _)| first))?, median(parts().map(|(_, last)| last))?))
     }
 
     /// The waits of all kinds together.
@@ -127,6 +144,17 @@ mod tests {
         assert_eq!(reserved.rate(), Some(60.0));
         assert_eq!(measured(&[]).rate(), None);
         assert_eq!(measured(&[]).ratio(&ceiling), None);
+    }
+
+    #[test]
+    fn the_last_sixth_is_of_whole_seconds() {
+        let round = |seconds: &[u64], time| Round {
+            seconds: seconds.into(),
+            time: Duration::from_secs_f64(time),
+            ..Round::default()
+        };
+        assert_eq!(round(&[60, 50, 40, 40, 40, 30, 2], 6.1).first_and_last(), Some((60.0, 30.0)));
+        assert_eq!(round(&[60, 50], 2.1).first_and_last(), None);
     }
 
     #[test]

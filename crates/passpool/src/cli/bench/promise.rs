@@ -6,7 +6,7 @@
 use serde::Serialize;
 
 use super::{
-    cases::{HALF, KEYED},
+    cases::{AFTER, BEFORE, HALF, KEYED, THREE_SERVERS},
     measured::{Measured, find},
 };
 
@@ -30,6 +30,10 @@ enum Figure {
     /// That ratio as a part of another row's.
     RatioOfRatio(&'static str),
     PerSecond,
+    /// Its last sixth to its first.
+    Steadiness,
+    /// Its rate to what the row that it is compared with still did in its last sixth.
+    RatioToLast,
     P50Millis,
     P99Millis,
     LongestMillis,
@@ -49,7 +53,7 @@ const fn promise(case: &'static str, row: &'static str, figure: Figure, bound: B
     Promise { case, row, figure, bound }
 }
 
-const PROMISES: [Promise; 19] = [
+const PROMISES: [Promise; 26] = [
     promise("reserve", "256 connections", Figure::Ratio, AtLeast(0.65)),
     promise("reserve", "32 connections", Figure::Ratio, AtLeast(0.65)),
     promise("reserve", HALF, Figure::P99Millis, AtMost(5.0)),
@@ -67,8 +71,15 @@ const PROMISES: [Promise; 19] = [
     promise("transfer", "import of 1 million", Figure::PerSecond, AtLeast(150_000.0)),
     promise("start", "start with 10 million", Figure::P50Millis, AtMost(500.0)),
     promise("start", "start with 10 million", Figure::MemoryMegabytes, AtMost(100.0)),
-    promise("start", "size before the hand-out", Figure::BytesEach, AtMost(130.0)),
-    promise("start", "size after the hand-out", Figure::BytesEach, AtMost(250.0)),
+    promise("start", BEFORE, Figure::BytesEach, AtMost(130.0)),
+    promise("start", AFTER, Figure::BytesEach, AtMost(250.0)),
+    promise("postgres", THREE_SERVERS, Figure::Ratio, AtLeast(40.0)),
+    promise("postgres", THREE_SERVERS, Figure::RatioToLast, AtLeast(50.0)),
+    promise("postgres", THREE_SERVERS, Figure::Steadiness, AtLeast(0.9)),
+    promise("postgres-size", BEFORE, Figure::BytesEach, AtMost(450.0)),
+    promise("postgres-size", AFTER, Figure::BytesEach, AtMost(900.0)),
+    promise("postgres-overlap", "while it lasts", Figure::LongestMillis, AtMost(500.0)),
+    promise("postgres-overlap", "used up", Figure::LongestMillis, AtMost(500.0)),
 ];
 
 /// A promise and what was found.
@@ -118,6 +129,11 @@ impl Figure {
                 Some(ratio(row, rows)? / other)
             }
             Self::PerSecond => row.rate(),
+            Self::Steadiness => row.first_and_last().map(|(first, last)| last / first),
+            Self::RatioToLast => {
+                let (_, last) = find(rows, row.case, row.against.as_deref()?)?.first_and_last()?;
+                Some(row.rate()? / last)
+            }
             Self::P50Millis => row.waits().percentile(50.0).map(millis),
             Self::P99Millis => row.waits().percentile(99.0).map(millis),
             Self::LongestMillis => row.waits().longest().map(millis),
@@ -128,8 +144,9 @@ impl Figure {
 
     fn by_processor_time(self, row: &Measured, rows: &[Measured]) -> Option<f64> {
         let ratio = |row: &Measured| {
-            let other = find(rows, row.case, row.against.as_deref()?)?;
-            Some(other.cpu_each()?.as_secs_f64() / row.cpu_each()?.as_secs_f64())
+            // A statement has no server of ours whose time could be looked at.
+            let other = find(rows, row.case, row.against.as_deref()?)?.cpu_each().filter(|cpu| !cpu.is_zero())?;
+            Some(other.as_secs_f64() / row.cpu_each()?.as_secs_f64())
         };
         match self {
             Self::Ratio => ratio(row),
@@ -143,6 +160,8 @@ impl Figure {
             Self::Ratio => "ratio".into(),
             Self::RatioOfRatio(other) => format!("ratio as a part of that of {other}"),
             Self::PerSecond => "a second".into(),
+            Self::Steadiness => "last sixth to first".into(),
+            Self::RatioToLast => "ratio to the last sixth of the other".into(),
             Self::P50Millis => "p50 in ms".into(),
             Self::P99Millis => "p99 in ms".into(),
             Self::LongestMillis => "longest wait in ms".into(),

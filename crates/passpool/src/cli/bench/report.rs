@@ -28,6 +28,9 @@ struct Row<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     per_second: Option<f64>,
     rounds_per_second: Vec<f64>,
+    /// In the first sixth of its time and in the last, if it took some seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_and_last_per_second: Option<(f64, f64)>,
     /// The rate that was asked for, if one was: waits are then from the moment on when a call was due.
     asked_per_second: Vec<f64>,
     waits: Waits,
@@ -81,6 +84,7 @@ impl<'a> Row<'a> {
             connections: row.connections,
             per_second: row.rate(),
             rounds_per_second: rates.map(super::measured::Round::rate).collect(),
+            first_and_last_per_second: row.first_and_last(),
             asked_per_second: row.rounds.iter().filter_map(|round| round.asked).collect(),
             waits: row.waits(),
             kinds: kinds.collect(),

@@ -14,6 +14,7 @@ use super::{
     stand::Stand,
     stock::Tagging,
     stopwatch::Stopwatch,
+    textbook,
     usage::Usage,
     visitors::CALLS_A_CLAIM,
 };
@@ -24,6 +25,8 @@ use crate::cli::Surroundings;
 pub(super) struct Terms<'a> {
     /// Where databases are made.
     pub(super) folder: &'a Path,
+    /// The PostgreSQL in which schemas are made, if there is one.
+    pub(super) postgres: Option<&'a str>,
     pub(super) rounds: usize,
     /// How long a row of calls is measured in a round.
     pub(super) time: Duration,
@@ -33,9 +36,10 @@ pub(super) struct Terms<'a> {
 
 /// Sets a case up, measures it, and looks whether its answers were true.
 pub(super) async fn measure(case: &Case, terms: Terms<'_>, around: &Surroundings<'_>) -> anyhow::Result<Vec<Measured>> {
+    let terms = case.once.map_or(terms, |time| Terms { rounds: 1, time, ..terms });
     let mut stands = Vec::with_capacity(case.stocks.len());
     for stock in &case.stocks {
-        stands.push(Stand::set_up(*stock, terms.folder, around).await?);
+        stands.push(Stand::set_up(*stock, terms, around).await?);
     }
     let shares = shares(case, &stands, terms.rounds);
     let mut measured: Vec<Measured> = case.rows.iter().map(|row| empty(case, row)).collect();
@@ -115,6 +119,7 @@ impl At<'_> {
             Work::Import { passports } => import(stand, *passports).await,
             Work::Export => export(stand).await,
             Work::Start => start(stand).await,
+            Work::Textbook { connections, passports } => self.textbook(stand, *connections, *passports).await,
             Work::Weigh { .. } => unreachable!("it is weighed once, not in rounds"),
         }
     }
@@ -130,9 +135,9 @@ impl At<'_> {
             if let Extent::Slices(_) | Extent::CallsOfFull(_) = load.extent {
                 stand.refill(load.ask.tags()).await?;
             }
-            let (before, own) = (stand.server()?.usage()?, Usage::own());
+            let (before, own) = (stand.usage()?, Usage::own());
             let tally = self.carry(stand, load, time, calls).await?;
-            let (after, own_after) = (stand.server()?.usage()?, Usage::own());
+            let (after, own_after) = (stand.usage()?, Usage::own());
             round.cpu += after.cpu.saturating_sub(before.cpu);
             round.client_cpu += own_after.cpu.saturating_sub(own.cpu);
             round.memory = after.memory;
@@ -143,8 +148,19 @@ impl At<'_> {
             }
         }
         round.done = all.calls() * load.ask.passports();
+        if let Extent::Time = load.extent {
+            round.seconds = all.seconds;
+        }
         (round.time, round.waits) = (all.time, all.waits);
         Ok(round)
+    }
+
+    /// What it takes is of a table of its own.
+    async fn textbook(&self, stand: &Stand, connections: usize, passports: u64) -> anyhow::Result<Round> {
+        textbook::fill(stand.schema()?, passports).await?;
+        let tally = textbook::carry(stand.schema()?, connections, self.terms.time, passports).await?;
+        let done = tally.calls();
+        Ok(Round { done, time: tally.time, waits: tally.waits, seconds: tally.seconds, ..Round::default() })
     }
 
     fn share_of(&self, ask: Ask) -> u64 {
@@ -156,8 +172,8 @@ impl At<'_> {
 
     async fn carry(&self, stand: &Stand, load: &Load, time: Duration, calls: u64) -> anyhow::Result<Tally> {
         let scripts = load.ask.scripts(load.connections, stand);
-        let server = stand.server()?.address();
-        carry(Plan { server, threads: self.terms.threads, rate: self.rate, time, calls }, scripts).await
+        let servers = stand.addresses(load.servers)?;
+        carry(Plan { servers, threads: self.terms.threads, rate: self.rate, time, calls }, scripts).await
     }
 }
 
@@ -188,8 +204,7 @@ async fn import(stand: &Stand, passports: u64) -> anyhow::Result<Round> {
 
 async fn export(stand: &Stand) -> anyhow::Result<Round> {
     let folder = tempfile::tempdir_in(stand.folder())?;
-    let mut database = OsStr::new("sqlite:").to_owned();
-    database.push(&stand.database);
+    let database = stand.url();
     let arguments = [OsStr::new("export"), OsStr::new("rows.csv"), OsStr::new("--database"), &database];
     command(&arguments, folder.path(), stand.stock.passports).await
 }
@@ -215,11 +230,11 @@ async fn start(stand: &mut Stand) -> anyhow::Result<Round> {
     stand.stop().await?;
     let watch = Stopwatch::start();
     stand.start().await?;
-    let plan = Plan { server: stand.server()?.address(), threads: 1, rate: None, time: Duration::MAX, calls: 1 };
+    let plan = Plan { servers: stand.addresses(1)?, threads: 1, rate: None, time: Duration::MAX, calls: 1 };
     let tally = carry(plan, Ask::One(Pick::Tag).scripts(1, stand)).await?;
     let time = watch.elapsed();
     stand.note_taken(tally.taken);
-    let used = stand.server()?.usage()?;
+    let used = stand.usage()?;
     let mut round = Round { time, cpu: used.cpu, memory: used.memory, ..Round::default() };
     round.waits.push(std::iter::once(time).collect());
     Ok(round)

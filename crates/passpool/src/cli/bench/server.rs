@@ -1,7 +1,7 @@
 //! The server that is measured: this very program, as a process of its own.
 
 use std::{
-    ffi::OsStr,
+    ffi::{OsStr, OsString},
     net::SocketAddr,
     path::Path,
     process::{ExitStatus, Stdio},
@@ -25,6 +25,8 @@ const START_WITHIN: Duration = Duration::from_secs(60);
 const LISTENS: &str = "passpool listens on http://";
 /// How much of what it says is kept, to be told if it fails.
 const KEPT_LINES: usize = 20;
+/// The setting that names the database.
+const DATABASE: &str = "PASSPOOL_DATABASE";
 /// Links as most shops have them, of a host whose network wallets know.
 pub(super) const LINK_BASE: &str = "https://test.arianee.net";
 
@@ -56,11 +58,11 @@ pub(super) struct Server {
 
 impl Server {
     /// Starts, and answers as soon as it listens.
-    pub(super) async fn start(program: Program, database: &Path) -> anyhow::Result<Self> {
-        let mut url = OsStr::new("sqlite:").to_owned();
-        url.push(database);
+    pub(super) async fn start(program: Program, database: &OsString, secret: &Path) -> anyhow::Result<Self> {
         let mut command = passpool()?;
-        command.arg(program.name()).arg("--database").arg(url);
+        // Not an argument, which everybody on the machine could read: there may be a password in it.
+        command.env(DATABASE, database);
+        command.arg(program.name()).arg("--secret-file").arg(secret);
         command.args(["--listen", "127.0.0.1:0", "--link-base", LINK_BASE, "--log", "warn"]);
         // Every visitor has an address of their own, as behind a proxy, and as many as like may hold something.
         command.args(["--trusted-proxy", "127.0.0.1", "--held-per-address", "1000000"]);

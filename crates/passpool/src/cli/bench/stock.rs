@@ -1,12 +1,12 @@
 //! Stocks: the passports that a case needs, and how they are made.
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
 use passpool_core::{
     Actor, ApiKey, Content, Granter, HandOutSeed, HandedOut, Kiosk, KioskName, Reserve, Right, Rule, Secret, Selector,
     Shortage, Tag, Tags, UserName, WalletAddress, WholeSeconds,
 };
-use passpool_store::{DatabaseUrl, ImportTerms, Intent, NewKey, NewUser, ProfileOf, Store};
+use passpool_store::{ImportTerms, Intent, NewKey, NewUser, ProfileOf, Store};
 
 use super::{server::Program, wallet};
 use crate::{
@@ -24,6 +24,7 @@ pub(super) const TAG: &str = "vip";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stock {
     pub(super) program: Program,
+    pub(super) backend: Backend,
     pub(super) passports: u64,
     pub(super) tagging: Tagging,
     /// How many of ten are handed out already.
@@ -32,6 +33,26 @@ pub(super) struct Stock {
     pub(super) claims: u32,
     /// True if a kiosk gives them too.
     pub(super) kiosk: bool,
+}
+
+/// What the database is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Backend {
+    File,
+    /// A PostgreSQL, with so many servers on it.
+    Postgres {
+        servers: usize,
+    },
+}
+
+impl Backend {
+    /// How many servers serve it.
+    pub(super) const fn servers(self) -> usize {
+        match self {
+            Self::File => 1,
+            Self::Postgres { servers } => servers,
+        }
+    }
 }
 
 /// Which tags passports have.
@@ -82,7 +103,13 @@ pub(super) struct Stocked {
 
 impl Stock {
     pub(super) const fn of(passports: u64, tagging: Tagging) -> Self {
-        Self { program: Program::Serve, passports, tagging, drained: 0, claims: 0, kiosk: false }
+        let (program, backend) = (Program::Serve, Backend::File);
+        Self { program, backend, passports, tagging, drained: 0, claims: 0, kiosk: false }
+    }
+
+    /// The same in a PostgreSQL.
+    pub(super) const fn on_postgres(self, servers: usize) -> Self {
+        Self { backend: Backend::Postgres { servers }, ..self }
     }
 
     /// No passport: what is asked for is answered from memory.
@@ -91,8 +118,8 @@ impl Stock {
     }
 
     /// Makes a new database of it.
-    pub(super) async fn make(self, database: &Path, around: &Surroundings<'_>) -> anyhow::Result<Stocked> {
-        let maker = Maker::open(database, around).await?;
+    pub(super) async fn make(self, place: &Place, around: &Surroundings<'_>) -> anyhow::Result<Stocked> {
+        let maker = Maker::open(place, around).await?;
         let stocked = maker.make(self).await;
         maker.store.close().await;
         stocked
@@ -100,8 +127,8 @@ impl Stock {
 }
 
 /// Hands out so many passports that have the tag of all, the oldest first.
-pub(super) async fn hand_out(database: &Path, count: u64, around: &Surroundings<'_>) -> anyhow::Result<()> {
-    let maker = Maker::open(database, around).await?;
+pub(super) async fn hand_out(place: &Place, count: u64, around: &Surroundings<'_>) -> anyhow::Result<()> {
+    let maker = Maker::open(place, around).await?;
     let handed = maker.reserve(count).await;
     maker.store.close().await;
     handed.map(drop)
@@ -115,8 +142,7 @@ struct Maker {
 }
 
 impl Maker {
-    async fn open(database: &Path, around: &Surroundings<'_>) -> anyhow::Result<Self> {
-        let place = Place::new(DatabaseUrl::Sqlite(database.to_owned()), None);
+    async fn open(place: &Place, around: &Surroundings<'_>) -> anyhow::Result<Self> {
         let (opened, secret) = place.open_with_secret(Intent::Write, &*around.entropy, around.clock.clone()).await?;
         Ok(Self { store: opened.store, secret, clock: around.clock.clone(), entropy: around.entropy.clone() })
     }

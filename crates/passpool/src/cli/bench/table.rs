@@ -17,6 +17,10 @@ pub(super) fn case(about: &str, rows: &[Measured], all: &[Measured]) -> Vec<Stri
     let mut cells: Vec<Vec<String>> = vec![HEADS.map(str::to_owned).to_vec()];
     for row in rows {
         cells.push(cells_of(row, all));
+        if let Some((first, last)) = row.first_and_last() {
+            cells.push(vec!["  first sixth of its time".into(), grouped(first)]);
+            cells.push(vec!["  last sixth of its time".into(), grouped(last)]);
+        }
         for (kind, name) in row.kinds.iter().enumerate() {
             let waits = row.waits_of(kind);
             if waits.count() > 0 {
@@ -138,6 +142,7 @@ mod tests {
                 memory: 40_000_000,
                 waits: vec![[1, 2, 3].map(Duration::from_millis).into_iter().collect()],
                 asked: None,
+                seconds: Vec::new(),
             }],
             bytes_each: None,
         };
