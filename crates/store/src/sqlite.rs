@@ -39,6 +39,7 @@ mod setting;
 mod single;
 mod snapshot;
 mod store;
+mod tally;
 mod transfer;
 mod undo;
 mod user;

@@ -8,7 +8,7 @@ use std::{
 
 use passpool_core::{
     Actor, Code, Content, HandOutSeed, NewPassport, PassportId, Refusal, Reserve, Rule, Secret, Selector, Shortage,
-    Tags, Timestamp,
+    StateName, Tag, Tags, Timestamp,
 };
 use passpool_store::{
     Create, Fault, ImportBatch, ImportTerms, Intent, Matching, OpenError, Reset, ResetScope, Store, StoreError,
@@ -233,4 +233,55 @@ async fn a_dropped_import_takes_the_tags_along_that_nobody_else_has() {
     stock(&*store, 30..31, "ghost").await;
     assert_eq!(reserve(&*store, "ghost", 1, 5).await.unwrap(), [30]);
     assert_clean(&*store).await;
+}
+
+/// As many chunks as make a tag a large one, with a passport each.
+#[tokio::test]
+async fn a_large_tag_is_counted_from_its_tally_and_exactly() {
+    let file = File::new();
+    let (store, other) = (file.open(), file.open());
+    let import = store.begin_import(terms()).await.unwrap();
+    for id in 1..=64 {
+        let passports = passports(id..id + 1, "vip");
+        store.add_to_import(ImportBatch { import, passports, terms: terms() }).await.unwrap();
+    }
+    store.publish_import(import).await.unwrap();
+    let rows = || {
+        let db = rusqlite::Connection::open(file.path()).unwrap();
+        db.query_row("SELECT group_concat(tag || ':' || available || ':' || reserved) FROM tally", [], |row| {
+            row.get::<_, Option<String>>(0)
+        })
+    };
+    let assert_counts = async |available, reserved| {
+        for store in [&store, &other] {
+            let counts = store.counts(TagFilter::Named(vec![Tag::parse("vip").unwrap()]), NOON).await.unwrap();
+            for counts in [counts.all, counts.tags[0].1] {
+                assert_eq!(counts.of(StateName::Available), available);
+                assert_eq!(counts.of(StateName::Reserved), reserved);
+                assert_eq!(counts.total(), available + reserved);
+            }
+        }
+    };
+    assert_eq!(rows().unwrap(), None);
+    assert_counts(64, 0).await;
+    assert_eq!(rows().unwrap(), Some("0:64:0,1:64:0".to_owned()));
+    reserve(&*store, "vip", 3, 1).await.unwrap();
+    assert_counts(61, 3).await;
+    reserve(&*other, "vip", 4, 2).await.unwrap();
+    assert_counts(57, 7).await;
+    stock(&*store, 100..102, "vip").await;
+    assert_counts(59, 7).await;
+    assert_eq!(rows().unwrap(), Some("0:59:7,1:59:7".to_owned()));
+    assert_clean(&*store).await;
+    let import = other.begin_import(terms()).await.unwrap();
+    other.add_to_import(ImportBatch { import, passports: passports(200..203, "vip"), terms: terms() }).await.unwrap();
+    assert_counts(59, 7).await;
+    other.publish_import(import).await.unwrap();
+    assert_eq!(rows().unwrap(), None, "they are counted anew");
+    assert_counts(62, 7).await;
+    assert_clean(&*store).await;
+    file.damage("UPDATE tally SET reserved = reserved + 1 WHERE tag = 1");
+    let findings = store.check().await.unwrap().findings;
+    let findings: Vec<_> = findings.iter().map(ToString::to_string).collect();
+    assert_eq!(findings, ["tag number 1: the tally counts 8 as reserved, and there are 7"]);
 }

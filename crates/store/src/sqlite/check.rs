@@ -22,6 +22,7 @@ use super::{
     history,
     passport::{PassportRow, columns},
     snapshot::Snapshot,
+    tally,
 };
 use crate::{CheckReport, Fault};
 
@@ -44,7 +45,8 @@ pub(super) fn check(db: &Connection) -> Result<CheckReport, Fault> {
     check_journal(&snapshot, &mut known, &mut report)?;
     sets::check(&snapshot, sets, &mut report)?;
     for (place, check) in [
-        ("references", references::check as fn(&Connection, &mut CheckReport) -> Result<(), Fault>),
+        ("tallies", tally::check as fn(&Connection, &mut CheckReport) -> Result<(), Fault>),
+        ("references", references::check),
         ("reservations", reservations::check),
         ("idempotency records", repeats::check),
         ("resets", resets::check),

@@ -50,15 +50,17 @@ fn retag(ledger: &mut Ledger, was: PassportRow, tags: &Tags, wish: &EditPassport
 fn move_tags(ledger: &mut Ledger, was: &PassportRow, becomes: &PassportRow) -> Result<(), Fault> {
     let (before, after): (BTreeSet<u32>, BTreeSet<u32>) =
         (was.tags.iter().copied().collect(), becomes.tags.iter().copied().collect());
-    let is_in_pool = becomes.is_in_pool();
+    let (state, is_in_pool) = (becomes.state.name(), becomes.is_in_pool());
     for tag in before.difference(&after) {
         ledger.tagged.remove(&ledger.db, *tag, was.seq)?;
+        ledger.tallies.remove(*tag, state)?;
         if is_in_pool {
             ledger.pool.remove(&ledger.db, *tag, was.seq)?;
         }
     }
     for tag in after.difference(&before) {
         ledger.tagged.insert(&ledger.db, *tag, was.seq)?;
+        ledger.tallies.add(*tag, state);
         if is_in_pool {
             ledger.pool.insert(&ledger.db, *tag, was.seq)?;
         }

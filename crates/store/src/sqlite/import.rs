@@ -66,6 +66,7 @@ pub(super) fn publish(ledger: &mut Ledger, import: ImportId) -> Result<(), Store
     }
     ledger.load_hidden()?;
     ledger.pools_grew();
+    ledger.tallies.drop_all(&ledger.db)?;
     Ok(())
 }
 
@@ -148,6 +149,9 @@ fn insert_all(
         }
         ledger.write_journal(new.id, None, change, "")?;
         add_to_sets(ledger, &row)?;
+        if import.is_none() {
+            ledger.tallies.made(&row.tags);
+        }
         seq += 1;
     }
     Ok(seq - first)

@@ -15,6 +15,7 @@ use super::{
     repeat::Repeats,
     sets::{Sets, Table},
     snapshot::Snapshot,
+    tally::Tallies,
     visit, whereabouts,
 };
 use crate::{Fault, StoreError};
@@ -30,6 +31,7 @@ pub(super) struct Ledger {
     pub(super) tagged: Sets,
     pub(super) standing: Sets,
     pub(super) repeats: Repeats,
+    pub(super) tallies: Tallies,
     /// Before which chunk a selector finds nothing. Right as long as nothing is added to a pool.
     pub(super) marks: HashMap<(Rule, Box<[u32]>), u32>,
     /// The chunks of running imports.
@@ -64,6 +66,7 @@ impl Ledger {
             tagged: Sets::new(Table::Tagged),
             standing: Sets::new(Table::Standing),
             repeats: Repeats::new(),
+            tallies: Tallies::new(),
             marks: HashMap::new(),
             hidden: BTreeSet::new(),
             next_end: None,
@@ -100,6 +103,7 @@ impl Ledger {
             self.journal_head = journal_head;
             self.repeats.back_to(last_repeat);
             self.forget_sets();
+            self.tallies.load(&self.db)?;
             self.tags.clear();
             return done;
         }
@@ -251,7 +255,8 @@ impl Ledger {
         whereabouts::guard(&self.db)?;
         self.load_next_end()?;
         self.load_hidden()?;
-        self.load_journal_head()
+        self.load_journal_head()?;
+        self.tallies.load(&self.db)
     }
 
     fn load_journal_head(&mut self) -> Result<(), Fault> {
@@ -265,7 +270,8 @@ impl Ledger {
     fn flush(&mut self) -> Result<(), Fault> {
         self.pool.flush(&self.db)?;
         self.tagged.flush(&self.db)?;
-        self.standing.flush(&self.db)
+        self.standing.flush(&self.db)?;
+        self.tallies.flush(&self.db)
     }
 
     fn trim(&mut self) {
@@ -303,6 +309,7 @@ impl Ledger {
 
     fn move_between_sets(&mut self, was: &PassportRow, becomes: &PassportRow) -> Result<(), Fault> {
         let (from, to) = (was.state.name(), becomes.state.name());
+        self.tallies.moved(&was.tags, from, to)?;
         if from != to {
             if from != StateName::Available {
                 self.standing.remove(&self.db, from as u32, was.seq)?;

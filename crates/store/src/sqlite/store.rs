@@ -13,7 +13,7 @@ use super::{
     opening::Look,
     preview, profile, recipient, reservation, reserve,
     reset::{self, Place},
-    schema, setting, single, transfer, undo, user,
+    schema, setting, single, tally, transfer, undo, user,
 };
 use crate::{
     Airdrop, CheckReport, Claim, Create, EditPassport, EventFilter, EventPage, ExportFilter, Exported, Extend, Given,
@@ -231,7 +231,14 @@ impl Store for SqliteStore {
     }
 
     async fn counts(&self, tags: TagFilter, now: Timestamp) -> Result<PoolCounts, StoreError> {
-        self.readers.ask(move |db| Ok(count::counts(db, tags, now)?)).await
+        let counted = self.readers.ask(move |db| Ok(count::counts(db, tags, now)?)).await?;
+        if !counted.to_keep.is_empty() && self.writer.is_some() {
+            // The answer is there; that the next one comes sooner is no part of it.
+            if let Err(error) = self.write(move |ledger| tally::keep(ledger, &counted.to_keep)).await {
+                tracing::warn!(%error, "the counts of a large tag could not be kept");
+            }
+        }
+        Ok(counted.counts)
     }
 
     async fn pools(&self, page: PoolPage) -> Result<Vec<(Tag, StateCounts)>, StoreError> {

@@ -41,12 +41,26 @@ impl Backend {
 
     pub(crate) async fn open(&self, secret: Fingerprint) -> Arc<dyn Store> {
         match self {
-            Self::Sqlite(_) => sqlite::open(&self.file(), Intent::Write, Some(secret)).unwrap(),
+            Self::Sqlite(_) => {
+                let is_new = !self.file().exists();
+                let store = sqlite::open(&self.file(), Intent::Write, Some(secret)).unwrap();
+                if is_new {
+                    self.keep_tallies();
+                }
+                store
+            }
             Self::Postgres { .. } => {
                 let url = PostgresUrl::parse(&self.url()).unwrap();
                 postgres::open(&url, Intent::Write, Some(secret), None).await.unwrap()
             }
         }
+    }
+
+    /// Lets an embedded database count the first few tags from the beginning, when there are no passports, although they
+    /// will be small: so every story looks whether that is done right.
+    fn keep_tallies(&self) {
+        let sql = "INSERT INTO tally SELECT value, 0, 0, 0, 0, 0, 0, 0 FROM json_each('[0, 1, 2, 3, 4]')";
+        assert_eq!(rusqlite::Connection::open(self.file()).unwrap().execute(sql, []).unwrap(), 5);
     }
 
     /// Takes the database away.

@@ -57,6 +57,8 @@ pub(super) const OF_A_DAY: &[Wrong] = &[
     both("UPDATE passport SET content = 99 WHERE seq = (SELECT min(seq) FROM passport)", "passport "),
     both("UPDATE passport SET secret = 9 WHERE seq = (SELECT min(seq) FROM passport WHERE state = 1)", "passport "),
     both("UPDATE passport SET reservation = zeroblob(16) WHERE state = 1", "passport "),
+    // Counts that are kept of a tag, here of every passport.
+    files("INSERT INTO tally VALUES (0, 1, 0, 0, 0, 0, 0, 0)", "tag number 0"),
     // Tags, and the sets that follow from them.
     files("UPDATE passport SET tags = x'' WHERE seq = (SELECT max(seq) FROM passport)", "tagged "),
     postgres("UPDATE passport SET tags = '{}' WHERE seq = (SELECT max(seq) FROM passport)", "passport number 4096"),
