@@ -1,7 +1,8 @@
 //! Measures how fast passports are picked, in the cases that break pools: `cargo run --release -p passpool-store
 //! --example pool_measure`. What it printed once, and what was decided upon it, is in `docs/decisions`.
 //!
-//! Everything goes through the real store, fsync included; `--passports N` sets the size of the pool.
+//! Everything goes through the real store, fsync included; `--passports N` sets the size of the pool,
+//! and with `--counted` somebody has asked for the counts before the calls.
 #![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "a measurement prints, and reads the clock")]
 
 use std::{error::Error, path::Path, sync::Arc, time::Instant};
@@ -10,7 +11,7 @@ use passpool_core::{
     Actor, Code, Content, HandOutSeed, IdempotencyKey, Kept, NewPassport, ParameterDigest, PassportId, Refusal, Repeat,
     ReservationId, Reserve, Rule, Secret, Selector, Shortage, Tag, Tags, Timestamp,
 };
-use passpool_store::{ImportBatch, ImportTerms, Intent, Store, StoreError, sqlite};
+use passpool_store::{ImportBatch, ImportTerms, Intent, Store, StoreError, TagFilter, sqlite};
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -89,10 +90,14 @@ const CASES: [Case; 7] = [
 
 #[tokio::main]
 async fn main() -> Outcome<()> {
-    let usage = "usage: pool_measure [--passports N] [--case NAME]";
-    let (mut passports, mut wanted) = (1_000_000, None);
+    let usage = "usage: pool_measure [--passports N] [--case NAME] [--counted]";
+    let (mut passports, mut wanted, mut is_counted) = (1_000_000, None, false);
     let mut arguments = std::env::args().skip(1);
     while let Some(flag) = arguments.next() {
+        if flag == "--counted" {
+            is_counted = true;
+            continue;
+        }
         let value = arguments.next().ok_or(usage)?;
         match flag.as_str() {
             "--passports" => passports = value.parse()?,
@@ -105,12 +110,12 @@ async fn main() -> Outcome<()> {
         machine()
     );
     for case in CASES.iter().filter(|case| wanted.as_ref().is_none_or(|wanted| wanted == case.name)) {
-        measure(case, passports).await?;
+        measure(case, passports, is_counted).await?;
     }
     Ok(())
 }
 
-async fn measure(case: &'static Case, passports: u64) -> Outcome<()> {
+async fn measure(case: &'static Case, passports: u64, is_counted: bool) -> Outcome<()> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("pool.db");
     let secret = Secret::new([7; 32]).fingerprint();
@@ -125,6 +130,9 @@ async fn measure(case: &'static Case, passports: u64) -> Outcome<()> {
     let store = sqlite::open(&path, Intent::Write, Some(secret))?;
     reserve(&*store, case, 0, 1).await?;
     let first = begun.elapsed();
+    if is_counted {
+        count(&*store).await?;
+    }
     let fresh = hand_out(&store, case, 1, CALLS).await?;
     drain(&*store, case, passports).await?;
     let drained = hand_out(&store, case, CALLS + 1, CALLS).await?;
@@ -152,6 +160,17 @@ async fn stock(store: &dyn Store, case: &Case, passports: u64) -> Outcome<()> {
         store.add_to_import(ImportBatch { import, passports, terms: terms.clone() }).await?;
     }
     Ok(store.publish_import(import).await?)
+}
+
+/// Asks for the counts of the tag that most cases have, as a page of the operators does each second.
+async fn count(store: &dyn Store) -> Outcome<()> {
+    const TIMES: u64 = 1_000;
+    let begun = Instant::now();
+    for _ in 0..TIMES {
+        store.counts(TagFilter::Named(vec![Tag::parse("vip")?]), moment(1)).await?;
+    }
+    println!("  counts of a tag: {:.1} us each", begun.elapsed().as_secs_f64() * 1e6 / TIMES as f64);
+    Ok(())
 }
 
 /// Takes from every tag that the case asks for until nine of ten passports are gone.
