@@ -116,7 +116,7 @@ impl Arguments {
     pub fn run(self, output: &mut Output) -> anyhow::Result<ExitCode> {
         // Not an argument that clap reads, for its errors repeat what they refuse, and this may hold a password.
         let database: DatabaseUrl = self.database.parse().map_err(|error| misused(format!("--database: {error}")))?;
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers()).enable_all().build()?;
         let outcome = runtime.block_on(async {
             let (clock, entropy) = (Arc::new(SystemClock), Arc::new(SystemEntropy));
             let mut around = Surroundings::new(database.clone(), self.secret_file, clock, entropy, output);
@@ -162,6 +162,13 @@ impl Command {
             Self::BenchCeiling(command) => command.run(around).await,
         }
     }
+}
+
+/// How many threads speak with callers: one is left of the cores for whoever writes, be it the writer's thread or a database
+/// on this machine. With a thread on each core they take turns, and each turn wakes a core that sleeps: on two cores that
+/// is an eighth of the speed.
+fn workers() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get() - 1).max(1)
 }
 
 /// A call that cannot be meant like this: exit code 2.
