@@ -6,11 +6,12 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use passpool_core::{Actor, Event, PassportId, Rule, StateName, Tag, Timestamp};
+use passpool_core::{Actor, Event, PassportId, StateName, Tag, Timestamp};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
     passport::PassportRow,
+    pick::Marks,
     recipient,
     repeat::Repeats,
     sets::{Sets, Table},
@@ -22,8 +23,6 @@ use crate::{Fault, StoreError};
 
 /// How many tags are remembered: a serial number on each passport would fill the memory else.
 const REMEMBERED_TAGS: usize = 16_384;
-/// How many selectors are remembered with the place where they found something last.
-const REMEMBERED_MARKS: usize = 16_384;
 
 pub(super) struct Ledger {
     pub(super) db: Connection,
@@ -32,8 +31,8 @@ pub(super) struct Ledger {
     pub(super) standing: Sets,
     pub(super) repeats: Repeats,
     pub(super) tallies: Tallies,
-    /// Before which chunk a selector finds nothing. Right as long as nothing is added to a pool.
-    pub(super) marks: HashMap<(Rule, Box<[u32]>), u32>,
+    /// Right as long as nothing is added to a pool.
+    pub(super) marks: Marks,
     /// The chunks of running imports.
     pub(super) hidden: BTreeSet<u32>,
     /// When the next hold ends, or the next transfer has failed.
@@ -67,7 +66,7 @@ impl Ledger {
             standing: Sets::new(Table::Standing),
             repeats: Repeats::new(),
             tallies: Tallies::new(),
-            marks: HashMap::new(),
+            marks: Marks::default(),
             hidden: BTreeSet::new(),
             next_end: None,
             tags: HashMap::new(),
@@ -208,13 +207,6 @@ impl Ledger {
     /// To be called whenever something was added to a pool, or made visible.
     pub(super) fn pools_grew(&mut self) {
         self.marks.clear();
-    }
-
-    pub(super) fn remember_mark(&mut self, rule: Rule, tags: &[u32], chunk: u32) {
-        if self.marks.len() >= REMEMBERED_MARKS {
-            self.marks.clear();
-        }
-        self.marks.insert((rule, tags.into()), chunk);
     }
 
     pub(super) fn load_next_end(&mut self) -> Result<(), Fault> {

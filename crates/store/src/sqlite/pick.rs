@@ -4,6 +4,8 @@
 //! with bit operations. A mark remembers for each selector before which chunk there is nothing; it is forgotten when a
 //! pool grows, so that it can only ever be too low.
 
+use std::{borrow::Cow, collections::HashMap};
+
 use passpool_core::{Rule, Selector};
 
 use super::{
@@ -14,13 +16,52 @@ use crate::Fault;
 
 /// Where a selector finds nothing at all.
 const NOWHERE: u32 = u32::MAX;
+/// How many selectors of a rule are remembered.
+const REMEMBERED: usize = 16_384;
+
+/// Before which chunk each selector finds nothing.
+#[derive(Default)]
+pub(super) struct Marks {
+    and: HashMap<Box<[u32]>, u32>,
+    or: HashMap<Box<[u32]>, u32>,
+}
+
+impl Marks {
+    fn get(&self, rule: Rule, tags: &[u32]) -> u32 {
+        let marks = match rule {
+            Rule::And => &self.and,
+            Rule::Or => &self.or,
+        };
+        marks.get(tags).copied().unwrap_or(0)
+    }
+
+    fn set(&mut self, rule: Rule, tags: &[u32], chunk: u32) {
+        let marks = match rule {
+            Rule::And => &mut self.and,
+            Rule::Or => &mut self.or,
+        };
+        if let Some(mark) = marks.get_mut(tags) {
+            *mark = chunk;
+            return;
+        }
+        if marks.len() >= REMEMBERED {
+            marks.clear();
+        }
+        marks.insert(tags.into(), chunk);
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.and.clear();
+        self.or.clear();
+    }
+}
 
 impl Ledger {
     /// The seqs of up to `count` passports, least first, of which none is taken yet. Fewer means that there are no more.
     pub(super) fn pick(&mut self, selector: &Selector, count: u32) -> Result<Vec<u64>, Fault> {
         let Some(tags) = self.tag_ids(selector)? else { return Ok(Vec::new()) };
         let rule = selector.rule();
-        let mut from = self.mark(rule, &tags);
+        let mut from = self.marks.get(rule, &tags);
         let mut first_found = None;
         let mut picked = Vec::with_capacity(count.min(1_024) as usize);
         while picked.len() < count as usize && from != NOWHERE {
@@ -34,7 +75,7 @@ impl Ledger {
             }
             from = chunk + 1;
         }
-        self.remember_mark(rule, &tags, first_found.unwrap_or(NOWHERE));
+        self.marks.set(rule, &tags, first_found.unwrap_or(NOWHERE));
         Ok(picked)
     }
 
@@ -49,11 +90,6 @@ impl Ledger {
             }
         }
         Ok((!ids.is_empty()).then_some(ids))
-    }
-
-    fn mark(&self, rule: Rule, tags: &[u32]) -> u32 {
-        // The key has to be owned to be looked up; with one tag that is a small price.
-        self.marks.get(&(rule, Box::from(tags))).copied().unwrap_or(0)
     }
 
     /// The first chunk from this one on in which a match is possible.
@@ -103,8 +139,11 @@ impl Ledger {
         Ok(None)
     }
 
-    fn matching(&mut self, rule: Rule, tags: &[u32], chunk: u32) -> Result<Bits, Fault> {
+    fn matching(&mut self, rule: Rule, tags: &[u32], chunk: u32) -> Result<Cow<'_, Bits>, Fault> {
         let (first, others) = tags.split_first().expect("a selector has a tag");
+        if others.is_empty() {
+            return Ok(Cow::Borrowed(self.pool.chunk(&self.db, *first, chunk)?));
+        }
         let mut bits = self.pool.chunk(&self.db, *first, chunk)?.clone();
         for tag in others {
             let other = self.pool.chunk(&self.db, *tag, chunk)?;
@@ -113,6 +152,6 @@ impl Ledger {
                 Rule::Or => bits.unite(other),
             }
         }
-        Ok(bits)
+        Ok(Cow::Owned(bits))
     }
 }
