@@ -1,4 +1,4 @@
-//! HTTP: the paths, and the layers that every request walks through.
+//! HTTP: the paths, and what every request walks through.
 
 mod caller;
 mod cors;
@@ -14,25 +14,21 @@ mod request_id;
 mod rpc;
 pub(crate) mod v1;
 
-use std::time::Duration;
+use std::{any::Any, panic::AssertUnwindSafe, time::Duration};
 
 use axum::{
     Router,
-    extract::{MatchedPath, Request},
-    http::{StatusCode, Uri},
-    middleware::{Next, from_fn, from_fn_with_state, map_response},
+    body::HttpBody as _,
+    extract::{MatchedPath, Request, State},
+    http::{HeaderValue, StatusCode, Uri},
+    middleware::{Next, from_fn_with_state, map_response},
     response::{IntoResponse, Response},
 };
+use futures_util::FutureExt as _;
 use passpool_store::{Fault, StoreError};
-use tower::ServiceBuilder;
-use tower_http::{
-    catch_panic::CatchPanicLayer,
-    limit::RequestBodyLimitLayer,
-    request_id::{PropagateRequestIdLayer, RequestId, SetRequestIdLayer},
-    trace::TraceLayer,
-};
+use tracing::Instrument as _;
 
-use self::problem::Problem;
+use self::{problem::Problem, request_id::RequestIds};
 use crate::app::App;
 
 /// How large a request's body may be: a bulk reservation with its recipients.
@@ -53,18 +49,12 @@ pub(crate) fn router_with_ceiling(app: App) -> Router {
 }
 
 fn router_with(app: App, more_keyed: Router<App>) -> Router {
-    let layers = ServiceBuilder::new()
-        .layer(SetRequestIdLayer::x_request_id(request_id::Counting::new(&*app.entropy)))
-        .layer(TraceLayer::new_for_http().make_span_with(span).on_request(()).on_response(()).on_failure(()))
-        .layer(PropagateRequestIdLayer::x_request_id())
-        .layer(from_fn(tell_too_large))
-        .layer(CatchPanicLayer::new())
-        .layer(from_fn(answer_in_time))
-        .layer(RequestBodyLimitLayer::new(BODY_AT_MOST));
-    // What strangers may ask for. All else needs a key, or is health, and has no limit.
+    // What strangers may ask for. All else needs a key, or is health, and has no limit unless the shop wants it.
     let limit = from_fn_with_state(app.clone(), limit::by_address);
-    let keyed = Router::new().merge(nmp::routes()).merge(v1::routes()).merge(more_keyed);
-    let keyed = keyed.layer(from_fn_with_state(app.clone(), limit::known_by_address));
+    let mut keyed = Router::new().merge(nmp::routes()).merge(v1::routes()).merge(more_keyed);
+    if app.limit_keys {
+        keyed = keyed.layer(from_fn_with_state(app.clone(), limit::known_by_address));
+    }
     let public = Router::new().merge(nmp::public_routes()).fallback(async || Problem::NoSuchPath).layer(limit.clone());
     let for_wallets = Router::new()
         .merge(v1::public_routes())
@@ -72,6 +62,7 @@ fn router_with(app: App, more_keyed: Router<App>) -> Router {
         .merge(holder::routes())
         .layer(limit)
         .layer(map_response(cors::open_data));
+    let ids = RequestIds::new(&*app.entropy);
     Router::new()
         .merge(health::routes())
         .merge(keyed)
@@ -79,62 +70,117 @@ fn router_with(app: App, more_keyed: Router<App>) -> Router {
         .merge(for_wallets)
         .merge(public)
         .method_not_allowed_fallback(wrong_method)
-        .layer(layers)
+        .layer(from_fn_with_state(ids, walk))
         .with_state(app)
+}
+
+/// What every request walks through: it is given an id, which its answer and the log show, and it is answered whatever
+/// happens, in the words of its path.
+///
+/// One step and not a layer for each, because a layer has its share of memory in every request that waits, and is walked
+/// through twice in a call that waits for a commit.
+async fn walk(State(ids): State<RequestIds>, request: Request, next: Next) -> Response {
+    let id = ids.of(request.headers());
+    let span = span(&request, &id);
+    let mut answer = answer(request, next).instrument(span).await;
+    answer.headers_mut().entry(request_id::HEADER).or_insert(id);
+    answer
+}
+
+async fn answer(request: Request, next: Next) -> Response {
+    let is_nmp = nmp::speaks(request.uri().path());
+    let answer = if request.body().size_hint().lower() > BODY_AT_MOST as u64 {
+        too_large(is_nmp)
+    } else {
+        let answer = AssertUnwindSafe(next.run(request)).catch_unwind();
+        match tokio::time::timeout(ANSWER_WITHIN, answer).await {
+            // Whoever found that out has plain words alone.
+            Ok(Ok(answer)) if answer.status() == StatusCode::PAYLOAD_TOO_LARGE => too_large(is_nmp),
+            Ok(Ok(answer)) => answer,
+            Ok(Err(panic)) => failed(is_nmp, Fault::Database(format!("a request panicked: {}", message(&*panic)))),
+            // The work may have been cut off in its commit.
+            Err(_) => failed(is_nmp, Fault::OutcomeUnknown),
+        }
+    };
+    tracing::debug!(status = answer.status().as_u16(), "answered");
+    answer
+}
+
+fn too_large(is_nmp: bool) -> Response {
+    if is_nmp { nmp::too_large() } else { Problem::BodyTooLarge.into_response() }
+}
+
+fn failed(is_nmp: bool, fault: Fault) -> Response {
+    if is_nmp { nmp::failed(fault) } else { Problem::from(StoreError::from(fault)).into_response() }
+}
+
+fn message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or_default()
 }
 
 async fn wrong_method(uri: Uri) -> Response {
     if nmp::speaks(uri.path()) { nmp::wrong_method() } else { Problem::WrongMethod.into_response() }
 }
 
-/// Whoever is not answered in time is told that nobody knows what was done: the work may have been cut off in its commit.
-async fn answer_in_time(request: Request, next: Next) -> Response {
-    let is_nmp = nmp::speaks(request.uri().path());
-    match tokio::time::timeout(ANSWER_WITHIN, next.run(request)).await {
-        Ok(answer) => answer,
-        Err(_) if is_nmp => nmp::outcome_unknown(),
-        Err(_) => Problem::from(StoreError::from(Fault::OutcomeUnknown)).into_response(),
-    }
-}
-
-/// Tells of a body that is too large as the path tells of everything. Whoever found that out has plain words alone.
-async fn tell_too_large(request: Request, next: Next) -> Response {
-    let is_nmp = nmp::speaks(request.uri().path());
-    let answer = next.run(request).await;
-    if answer.status() != StatusCode::PAYLOAD_TOO_LARGE {
-        return answer;
-    }
-    if is_nmp { nmp::too_large() } else { Problem::BodyTooLarge.into_response() }
-}
-
 /// Names the route's pattern and never the path, the query or a header: those hold secrets.
-fn span(request: &Request) -> tracing::Span {
+fn span(request: &Request, id: &HeaderValue) -> tracing::Span {
     let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
-    let id = request.extensions().get::<RequestId>().and_then(|id| id.header_value().to_str().ok()).unwrap_or_default();
+    let id = id.to_str().unwrap_or_default();
     tracing::info_span!("request", method = %request.method(), route, id)
 }
 
 #[cfg(test)]
 mod tests {
-    use axum::{body::Body, http::header, routing::any};
+    use axum::{
+        body::Body,
+        http::{HeaderMap, header},
+        routing::any,
+    };
     use tower::ServiceExt as _;
 
     use super::*;
+    use crate::clock::Entropy;
+
+    struct Sevens;
+
+    impl Entropy for Sevens {
+        fn fill(&self, bytes: &mut [u8]) {
+            bytes.fill(7);
+        }
+    }
+
+    /// What is told on a path of each kind when the route does this.
+    async fn told(does: fn(), body: Body) -> [(StatusCode, HeaderMap); 2] {
+        let route = any(async move || {
+            does();
+            std::future::pending::<()>().await;
+        });
+        let ids = RequestIds::new(&Sevens);
+        let router = Router::new().fallback_service(route).layer(from_fn_with_state(ids, walk));
+        let [first, second] = ["/dispenser/distribution/reserveOne", "/v1/reservations"];
+        let (ours, theirs) =
+            (Request::get(first).body(body).unwrap(), Request::get(second).body(Body::empty()).unwrap());
+        let nmp = router.clone().oneshot(ours).await.unwrap();
+        let v1 = router.oneshot(theirs).await.unwrap();
+        [nmp, v1].map(|answer| (answer.status(), answer.headers().clone()))
+    }
+
+    fn kinds(told: &[(StatusCode, HeaderMap); 2]) -> [(u16, &str); 2] {
+        [0, 1].map(|n| (told[n].0.as_u16(), told[n].1[header::CONTENT_TYPE].to_str().unwrap()))
+    }
 
     #[tokio::test(start_paused = true)]
     async fn whoever_is_not_answered_in_time_is_told_that_nobody_knows() {
-        let never = any(async || std::future::pending::<()>().await);
-        let router = Router::new().fallback_service(never).layer(from_fn(answer_in_time));
-        for (path, kind) in [
-            ("/dispenser/distribution/reserveOne", "application/json; charset=utf-8"),
-            ("/v1/reservations", "application/problem+json"),
-        ] {
-            let answer = router.clone().oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap();
-            assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE, "{path}");
-            assert_eq!(
-                [header::CONTENT_TYPE, header::RETRY_AFTER].map(|name| answer.headers()[name].to_str().unwrap()),
-                [kind, "1"]
-            );
-        }
+        let told = told(|| (), Body::empty()).await;
+        assert_eq!(kinds(&told), [(503, "application/json; charset=utf-8"), (503, "application/problem+json")]);
+        assert!(told.iter().all(|(_, headers)| headers[header::RETRY_AFTER] == "1"));
+    }
+
+    #[tokio::test]
+    async fn a_panic_ends_no_more_than_its_request() {
+        let told = told(|| panic!("this is a test"), Body::empty()).await;
+        assert_eq!(kinds(&told), [(500, "application/json; charset=utf-8"), (500, "application/problem+json")]);
+        assert_eq!(told[1].1[request_id::HEADER], "0707070707070708");
     }
 }

@@ -85,8 +85,8 @@ pub(super) fn too_large() -> Response {
     NmpError::TooLarge.into_response()
 }
 
-pub(super) fn outcome_unknown() -> Response {
-    NmpError::Store(Fault::OutcomeUnknown.into()).into_response()
+pub(super) fn failed(fault: Fault) -> Response {
+    NmpError::Store(fault.into()).into_response()
 }
 
 pub(super) fn too_many_requests(seconds: u64) -> Response {

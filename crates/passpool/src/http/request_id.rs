@@ -5,24 +5,26 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use axum::http::{HeaderValue, Request};
-use tower_http::request_id::{MakeRequestId, RequestId};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::clock::{Entropy, random};
 
-/// A number that counts up from a random start, so that two servers, or one before and after a restart, differ.
-#[derive(Clone)]
-pub(super) struct Counting(Arc<AtomicU64>);
+pub(super) const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
-impl Counting {
+/// Numbers that count up from a random start, so that two servers, or one before and after a restart, differ.
+#[derive(Clone)]
+pub(super) struct RequestIds(Arc<AtomicU64>);
+
+impl RequestIds {
     pub(super) fn new(entropy: &dyn Entropy) -> Self {
         Self(Arc::new(AtomicU64::new(u64::from_be_bytes(random(entropy)))))
     }
-}
 
-impl MakeRequestId for Counting {
-    fn make_request_id<B>(&mut self, _: &Request<B>) -> Option<RequestId> {
-        let number = self.0.fetch_add(1, Ordering::Relaxed);
-        HeaderValue::try_from(format!("{number:016x}")).ok().map(RequestId::new)
+    /// The id that the request came with, or else the next one.
+    pub(super) fn of(&self, headers: &HeaderMap) -> HeaderValue {
+        headers.get(HEADER).cloned().unwrap_or_else(|| {
+            let number = self.0.fetch_add(1, Ordering::Relaxed);
+            HeaderValue::try_from(format!("{number:016x}")).expect("digits are a header")
+        })
     }
 }
