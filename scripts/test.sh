@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs every test. With --long each takes as many rounds as it should, against the release build, and what the program
-# promises in numbers is measured as well.
+# Runs every test. With --long each takes as many rounds as it should, with the compiler's optimisations, and what the
+# program promises in numbers is measured as well, on the release build.
 #
 # What the tests need besides Rust, Node and Python is installed where it is missing, by Debian's apt-get as root or by sudo.
 # Nothing is left behind but `target` and `.test`.
@@ -136,9 +136,9 @@ if [ -z "$long" ]; then
   step "The API and its document" scripts/openapi.sh target/debug/passpool 15 2
 else
   export PASSPOOL_TEST_LONG=1
-  step "Tests, the long way" cargo test --workspace --locked --release -- --skip speed::
-  step "The same stories on PostgreSQL" on_postgres --release
-  step "The API and its document" scripts/openapi.sh target/release/passpool 300 20
+  step "Tests, the long way" cargo test --workspace --locked --profile long -- --skip speed::
+  step "The same stories on PostgreSQL" on_postgres --profile long
+  step "The API and its document" scripts/openapi.sh target/long/passpool 300 20
   # Whatever else runs at the same time would be measured with them.
   step "Answers under load" cargo test --workspace --locked --release --test system -- --test-threads 1 --nocapture speed::
   step "Measurements" scripts/measure.sh
