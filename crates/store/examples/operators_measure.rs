@@ -1,6 +1,7 @@
 //! Measures what operators ask of a large pool: `cargo run --release -p passpool-store --example operators_measure`.
 //!
-//! Everything goes through the real store, fsync included; `--passports N` sets the size of the pool.
+//! Everything goes through the real store, fsync included; `--passports N` sets the size of the pool, and `--postgres URL`
+//! measures in an empty database of a PostgreSQL in place of a file.
 #![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "a measurement prints, and reads the clock")]
 
 use std::{error::Error, time::Instant};
@@ -13,7 +14,7 @@ use passpool_core::{
 use passpool_store::{
     EventFilter, EventPage, ImportBatch, ImportTerms, Intent, KeptReset, LinksOf, Matching, PassportFilter,
     PassportPage, PoolPage, Preview, ReservationPage, ResetOf, ResetScope, ShowLinks, Store, TagFilter, UndoReset,
-    sqlite,
+    postgres, sqlite,
 };
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
@@ -22,15 +23,25 @@ const SLICE: u64 = 4_096;
 
 #[tokio::main]
 async fn main() -> Outcome<()> {
-    let passports = match std::env::args().skip(1).collect::<Vec<_>>().as_slice() {
-        [] => 1_000_000,
-        [flag, number] if flag == "--passports" => number.parse()?,
-        _ => return Err("usage: operators_measure [--passports N]".into()),
-    };
-    println!("{passports} passports with three tags each; SQLite, WAL, synchronous=FULL, fsync on");
+    let (mut passports, mut url) = (1_000_000, None);
+    let mut words = std::env::args().skip(1);
+    while let Some(word) = words.next() {
+        match (word.as_str(), words.next()) {
+            ("--passports", Some(number)) => passports = number.parse()?,
+            ("--postgres", Some(place)) => url = Some(postgres::PostgresUrl::parse(&place)?),
+            _ => return Err("usage: operators_measure [--passports N] [--postgres URL]".into()),
+        }
+    }
     let folder = tempfile::tempdir()?;
     let secret = Secret::new([7; 32]).fingerprint();
-    let store = sqlite::open(&folder.path().join("pool.db"), Intent::Write, Some(secret))?;
+    let (store, place) = match url {
+        None => (
+            sqlite::open(&folder.path().join("pool.db"), Intent::Write, Some(secret))?,
+            "SQLite, WAL, synchronous=FULL",
+        ),
+        Some(url) => (postgres::open(&url, Intent::Write, Some(secret), None).await?, "PostgreSQL"),
+    };
+    println!("{passports} passports with three tags each; {place}, fsync on");
     stock(&*store, passports).await?;
     bulk(&*store).await?;
     lists(&*store).await?;
@@ -116,6 +127,11 @@ async fn resets(store: &dyn Store) -> Outcome<()> {
     let wish = KeptReset { id, of: ResetOf::Preview(preview), by: by.clone(), now };
     timed("once", "reset of 100,000", store.keep_reset(wish)).await?;
     timed("once", "undo of 100,000", store.undo_reset(UndoReset { id, by, now })).await?;
+    for (nth, tags) in (2..).zip(["vip", "shop-7", "colour-1,shop-7"]) {
+        let scope = ResetScope::Matching(Matching { selector: Some(selector(tags)?), ..Matching::default() });
+        let preview = PreviewId::new(now, [nth; 10]);
+        timed(tags, "preview of a tag", store.keep_preview(Preview { id: preview, scope, now }, 100)).await?;
+    }
     Ok(())
 }
 

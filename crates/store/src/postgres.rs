@@ -38,6 +38,7 @@ mod setting;
 mod shelf;
 mod single;
 mod store;
+mod tagged;
 mod tags;
 mod tally;
 mod tls;

@@ -16,7 +16,7 @@ use super::{
     import,
     ledger::Ledger,
     lock::ImportLock,
-    presence, probe_with, schema, tally,
+    presence, probe_with, schema, tagged, tally,
     typed::typed,
     url::PostgresUrl,
     whereabouts,
@@ -257,7 +257,7 @@ async fn index(db: &Session) -> Result<(), Fault> {
         tally::EVERY_PASSPORT,
     );
     for sql in [
-        "INSERT INTO tagged (tag, seq) SELECT unnest(tags) AS tag, seq FROM passport ORDER BY tag, seq",
+        &format!("INSERT INTO tagged (tag, block, bits) {}", tagged::blocks_of("passport")),
         "INSERT INTO pool (tag, seq) SELECT unnest(tags) AS tag, seq FROM passport \
          WHERE state = 0 AND printed IS NULL ORDER BY tag, seq",
         "INSERT INTO ending (seq, at, is_transfer) SELECT seq, settle_by, true FROM passport WHERE state = 3",

@@ -97,12 +97,17 @@ async fn retag(
     let (added, removed) = (without(tags, &was.tags), without(&was.tags, tags));
     let moved: Vec<i32> = added.iter().chain(&removed).copied().collect();
     let counts: Vec<i32> = added.iter().map(|_| 1).chain(removed.iter().map(|_| -1)).collect();
+    // Others may change passports of the same block: its rows are taken in the order of their tags, so that nobody waits in
+    // a circle.
     let sql = "WITH retagged AS (
             UPDATE passport SET tags = $2 WHERE seq = $1 RETURNING changed
-        ), untagged AS (
-            DELETE FROM tagged WHERE seq = $1 AND tag = ANY($4)
+        ), its AS (
+            SELECT $1 >> 6 AS block, 1::bigint << ($1 & 63)::integer AS bit
         ), tagged AS (
-            INSERT INTO tagged (tag, seq) SELECT tag, $1 FROM unnest($3) AS tag
+            INSERT INTO tagged AS known (tag, block, bits)
+            SELECT tag, block, CASE WHEN tag = ANY($3) THEN bit ELSE 0 END FROM its, unnest($3 || $4) AS tag ORDER BY tag
+            ON CONFLICT (tag, block) DO UPDATE
+            SET bits = known.bits & ~(SELECT bit FROM its) | excluded.bits
         ), unpooled AS (
             DELETE FROM pool WHERE seq = $1 AND tag = ANY($4)
         ), pooled AS (
@@ -111,9 +116,16 @@ async fn retag(
         INSERT INTO tally_move (number, was, becomes, tags, counts) SELECT changed, $6, $7, $8, $9 FROM retagged";
     let (state, is_in_pool) = (was.state.name() as i16, was.is_in_pool());
     let retagged = ledger
-        .execute(sql, typed![was.seq, tags.to_vec(), added, removed, is_in_pool, tally::NONE, state, moved, counts])
+        .execute(
+            sql,
+            typed![was.seq, tags.to_vec(), added, removed.clone(), is_in_pool, tally::NONE, state, moved, counts],
+        )
         .await;
-    Ok(all_of(retagged?, 1, "passport to retag is gone")?)
+    all_of(retagged?, 1, "passport to retag is gone")?;
+    // Their rows are ours until the commit.
+    let sql = "DELETE FROM tagged WHERE tag = ANY($1) AND block = $2 >> 6 AND bits = 0";
+    ledger.execute(sql, typed![removed, was.seq]).await?;
+    Ok(())
 }
 
 async fn tell(

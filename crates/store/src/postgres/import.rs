@@ -13,6 +13,7 @@ use super::{
     content,
     ledger::Ledger,
     passport::{Columns, is_in_pool},
+    tagged,
     tags::TagNumbers,
     tally,
     typed::typed,
@@ -101,8 +102,8 @@ pub(super) async fn sweep_chunk(ledger: &Ledger) -> Result<bool, StoreError> {
         "DELETE FROM journal USING passport WHERE journal.seq = changed AND passport.seq >= $1 AND passport.seq < $2",
         "DELETE FROM pool USING (SELECT unnest(tags) AS tag, seq FROM passport WHERE seq >= $1 AND seq < $2) AS posted \
          WHERE pool.tag = posted.tag AND pool.seq = posted.seq",
-        "DELETE FROM tagged USING (SELECT unnest(tags) AS tag, seq FROM passport WHERE seq >= $1 AND seq < $2) AS posted \
-         WHERE tagged.tag = posted.tag AND tagged.seq = posted.seq",
+        "DELETE FROM tagged USING (SELECT DISTINCT unnest(tags) AS tag FROM passport WHERE seq >= $1 AND seq < $2) AS had \
+         WHERE tagged.tag = had.tag AND block >= $1 >> 6 AND block < $2 >> 6",
         "DELETE FROM passport WHERE seq >= $1 AND seq < $2",
         "DELETE FROM tally_move WHERE chunk >= $1 >> 12 AND chunk < $2 >> 12",
     ] {
@@ -162,7 +163,9 @@ async fn insert_new(
     let tags = passports.iter().map(|new| looked_up.tags(new).map(|tags| array(&tags)));
     let tags = tags.collect::<Result<Vec<String>, _>>()?;
     // By id, so that two who make the same ids wait for each other in one order.
-    let sql = "WITH made AS (
+    let blocks = tagged::blocks_of("made");
+    let sql = format!(
+        "WITH made AS (
             INSERT INTO passport (seq, id, state, changed, changed_at, tags, content, secret, sealed, printed)
             SELECT seq, id, 0, nextval('journal_number'), $8, tags::integer[], content, secret, sealed, printed
             FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::bigint[], $5::smallint[], $6::bytea[], $7::boolean[])
@@ -171,7 +174,7 @@ async fn insert_new(
         ), told AS (
             INSERT INTO journal (seq, at, kind, passport, actor) SELECT changed, $8, $9, id, $10 FROM made
         ), in_tags AS (
-            INSERT INTO tagged (tag, seq) SELECT unnest(tags), seq FROM made
+            INSERT INTO tagged (tag, block, bits) {blocks}
         ), in_pool AS (
             INSERT INTO pool (tag, seq) SELECT unnest(tags), seq FROM made WHERE printed IS NULL
         ), tallied AS (
@@ -181,11 +184,12 @@ async fn insert_new(
                 FROM made CROSS JOIN unnest(tags || $13) AS tag GROUP BY tag
             ) AS by_tag HAVING count(*) > 0
         )
-        SELECT id FROM made";
+        SELECT id FROM made"
+    );
     debug_assert!(states.iter().zip(&columns).all(|(state, columns)| is_in_pool(state) == columns.printed.is_none()));
     let rows = ledger
         .query(
-            sql,
+            &sql,
             typed![
                 (0..passports.len() as i64).map(|bit| (chunk << 12) + bit).collect::<Vec<_>>(),
                 passports.iter().map(|new| new.id.get().cast_signed()).collect::<Vec<_>>(),

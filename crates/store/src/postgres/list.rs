@@ -20,6 +20,7 @@ use super::{
     pick::KEEP_NESTED_LOOPS,
     recipient,
     shelf::Shelf,
+    tagged::{self, BLOCK},
     tags::Wanted,
     typed::typed,
 };
@@ -126,8 +127,6 @@ struct List<'a> {
 struct Candidates {
     /// A statement for those that may be meant, each with its `place` in the list and its `seq`.
     sql: String,
-    /// What is known of them without looking at the passport.
-    condition: String,
     /// True if only those come that have the tags.
     have_tags: bool,
 }
@@ -151,7 +150,7 @@ impl List<'_> {
             ) AS seq FROM (
                 SELECT seq, passport, at FROM journal WHERE seq >= $1 AND seq < $2 ORDER BY seq LIMIT $9
             ) AS journal WHERE at >= $10 LIMIT $4";
-        let candidates = Candidates { sql: sql.to_owned(), condition: "true".to_owned(), have_tags: false };
+        let candidates = Candidates { sql: sql.to_owned(), have_tags: false };
         let from = self.page.after.map_or(first, |after| first.max(after.0 + 1));
         let mut reader = journal::Reader::new(connections);
         loop {
@@ -171,33 +170,31 @@ impl List<'_> {
         if self.filter.reference.is_some() {
             let sql = "SELECT DISTINCT passport AS place, passport AS seq FROM recipient \
                        WHERE reference = $8 AND passport >= $1 ORDER BY passport LIMIT $4";
-            return Ok(Some(Candidates { sql: sql.to_owned(), condition: "true".to_owned(), have_tags: false }));
+            return Ok(Some(Candidates { sql: sql.to_owned(), have_tags: false }));
         }
         let Some(rarest) = self.rarest(db).await? else { return Ok(None) };
         let between = "seq >= low AND seq < high";
-        let tagged = |nth: usize| {
-            format!("(SELECT seq FROM tagged WHERE tag = ($3::integer[])[{nth}] AND {between} ORDER BY seq LIMIT $4)")
+        let with_tag = |nth: usize| {
+            // Each block has a passport, and only the first one may have none that is behind the last page.
+            let blocks = format!(
+                "SELECT block, bits FROM tagged WHERE tag = ($3::integer[])[{nth}] AND block >= low >> {BLOCK} \
+                 AND block < high >> {BLOCK} ORDER BY block LIMIT $4 + 1"
+            );
+            format!("({} LIMIT $4)", tagged::seqs_of(&blocks, "low"))
         };
-        let mut condition = "true".to_owned();
         let in_gap = match &self.wanted {
             None => format!("SELECT seq FROM passport WHERE {between} ORDER BY seq LIMIT $4"),
             Some(Wanted { rule: Rule::Or, tags }) => {
-                let branches = (1..=tags.len()).map(tagged).collect::<Vec<_>>().join(" UNION ALL ");
+                let branches = (1..=tags.len()).map(with_tag).collect::<Vec<_>>().join(" UNION ALL ");
                 format!("SELECT DISTINCT seq FROM ({branches}) AS branch ORDER BY seq LIMIT $4")
             }
-            Some(Wanted { rule: Rule::And, tags }) => {
-                for other in (1..=tags.len()).filter(|nth| *nth != rarest) {
-                    let _ = write!(
-                        condition,
-                        " AND (SELECT true FROM tagged WHERE tag = ($3::integer[])[{other}] AND tagged.seq = candidate.seq)"
-                    );
-                }
-                tagged(rarest)
-            }
+            // The others are looked for in the passport's row.
+            Some(Wanted { rule: Rule::And, .. }) => with_tag(rarest),
         };
         let sql =
             format!("{VISIBLE} SELECT seq AS place, seq FROM visible CROSS JOIN LATERAL ({in_gap}) AS in_gap LIMIT $4");
-        Ok(Some(Candidates { sql, condition, have_tags: true }))
+        let have_tags = self.wanted.as_ref().is_none_or(|wanted| wanted.rule == Rule::Or || wanted.tags.len() == 1);
+        Ok(Some(Candidates { sql, have_tags }))
     }
 
     /// Which of the tags the fewest passports have, as far as it matters: who has all of the tags has that one. None if
@@ -230,12 +227,12 @@ impl List<'_> {
         candidates: &Candidates,
         range: Range<i64>,
     ) -> Result<(Vec<ListedPassport>, Option<i64>), Fault> {
-        let Candidates { sql: candidate, condition, .. } = candidates;
+        let Candidates { sql: candidate, .. } = candidates;
         // What is looked up row by row comes in the order of the candidates.
         let sql = format!(
             "SELECT passport.*, place FROM ({candidate}) AS candidate CROSS JOIN LATERAL (
                 SELECT * FROM passport WHERE passport.seq = candidate.seq {} LIMIT 1
-            ) AS passport WHERE {condition} LIMIT $5",
+            ) AS passport LIMIT $5",
             self.conditions(candidates)
         );
         let ((), mut rows) = tokio::try_join!(db.run(KEEP_NESTED_LOOPS), self.ask(db, &sql, range.clone()))?;

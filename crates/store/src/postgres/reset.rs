@@ -7,6 +7,7 @@ use super::{
     ledger::{Change, Ledger},
     passport::{PassportRow, Reading},
     preview, reservation,
+    tagged::{self, BLOCK},
     tags::{TagNumbers, Wanted},
     typed::typed,
     undo,
@@ -184,18 +185,29 @@ pub(super) async fn find(
         Some(state) => vec![state.name() as i16],
     };
     let lock = if reading == Reading::ToChange { "FOR UPDATE OF passport" } else { "" };
-    let has_tags = wanted.as_ref().map(has_tags).unwrap_or_default();
-    let is_of = match matching.reservation {
-        Some(_) => {
-            "AND reservation = $7 AND seq = ANY((SELECT passports FROM reservation WHERE reservation.id = $7)::bigint[])"
-        }
-        None => "AND $7::bytea IS NULL",
+    let conditions = "seq > $1 AND state = ANY($2) AND (until IS NULL OR until > $3) AND kiosk IS NULL \
+         AND ($4::bigint IS NULL OR handed_at < $4) AND $5::integer[] IS NOT NULL \
+         AND ($7::bytea IS NULL OR reservation = $7) AND NOT EXISTS (SELECT 1 FROM hidden WHERE chunk = seq >> 12)";
+    let sql = match (&wanted, matching.reservation) {
+        (None, None) => format!("SELECT * FROM passport WHERE {conditions} ORDER BY seq LIMIT $6 {lock}"),
+        // What is looked up row by row comes in the order of the blocks.
+        (Some(wanted), None) => format!(
+            "SELECT passport.* FROM ({}) AS tagged CROSS JOIN LATERAL (
+                SELECT * FROM passport WHERE passport.seq = tagged.seq AND {conditions} LIMIT 1 {lock}
+            ) AS passport LIMIT $6",
+            tagged::seqs_of(&blocks(wanted), "$1")
+        ),
+        (wanted, Some(_)) => format!(
+            "SELECT * FROM passport WHERE {conditions} {} AND seq = ANY((
+                SELECT passports FROM reservation WHERE reservation.id = $7
+            )::bigint[]) ORDER BY seq LIMIT $6 {lock}",
+            match wanted.as_ref().map(|wanted| wanted.rule) {
+                None => "",
+                Some(Rule::And) => "AND tags @> $5",
+                Some(Rule::Or) => "AND tags && $5",
+            }
+        ),
     };
-    let sql = format!(
-        "SELECT passport.* FROM passport WHERE seq > $1 AND state = ANY($2) AND (until IS NULL OR until > $3) \
-         AND kiosk IS NULL AND ($4::bigint IS NULL OR handed_at < $4) AND ($5::integer[] IS NOT NULL) {has_tags} {is_of} \
-         AND NOT EXISTS (SELECT 1 FROM hidden WHERE chunk = seq >> 12) ORDER BY seq LIMIT $6 {lock}"
-    );
     let before = matching.handed_out_before.map(Timestamp::as_micros);
     let numbers = wanted.map(|wanted| wanted.tags).unwrap_or_default();
     let reservation = matching.reservation.map(|id| id.as_bytes().to_vec());
@@ -203,14 +215,22 @@ pub(super) async fn find(
     rows.iter().map(PassportRow::read).collect()
 }
 
-/// The condition that a passport has the tags whose numbers are the fifth parameter.
-fn has_tags(wanted: &Wanted) -> String {
-    let has = |tag| {
-        format!("AND EXISTS (SELECT 1 FROM tagged WHERE tagged.seq = passport.seq AND tag = ($5::integer[])[{tag}])")
-    };
+/// The blocks of the passports that have the tags whose numbers are the fifth parameter.
+fn blocks(wanted: &Wanted) -> String {
+    let behind = format!("block >= $1 >> {BLOCK}");
     match wanted.rule {
-        Rule::And => (1..=wanted.tags.len()).map(has).collect::<Vec<_>>().join(" "),
-        Rule::Or => "AND seq IN (SELECT tagged.seq FROM tagged WHERE tag = ANY($5))".into(),
+        Rule::Or => {
+            format!("SELECT block, bit_or(bits) AS bits FROM tagged WHERE tag = ANY($5) AND {behind} GROUP BY block")
+        }
+        Rule::And => {
+            let first = format!("SELECT block, bits FROM tagged WHERE tag = ($5::integer[])[1] AND {behind}");
+            (2..=wanted.tags.len()).fold(first, |met, tag| {
+                format!(
+                    "SELECT block, met.bits & tagged.bits AS bits FROM ({met}) AS met JOIN tagged USING (block) \
+                     WHERE tag = ($5::integer[])[{tag}]"
+                )
+            })
+        }
     }
 }
 

@@ -61,6 +61,7 @@ mod postgres_servers {
         events::a_moment_is_found_in_a_long_journal,
         planning::the_planner_is_told_of_an_import,
         planning::a_hand_out_writes_into_no_index_of_the_passports,
+        planning::a_database_of_rows_gets_blocks,
     }
 }
 
@@ -162,6 +163,7 @@ contract! {
     passports::a_list_is_of_one_persons_passports,
     passports::one_passport_is_shown_whole,
     passports::tags_move_with_the_counts_and_the_pool,
+    passports::neighbours_change_their_tags_at_once,
     passports::a_change_names_the_version_that_was_seen,
     passports::pools_are_listed_by_name,
     recipients::recipients_are_listed_and_erased,

@@ -138,6 +138,42 @@ pub(crate) async fn tags_move_with_the_counts_and_the_pool(shop: &Shop) {
     assert!(detail.ends_with(r#""added":["gold"],"removed":["vip"]}"#), "{detail}");
 }
 
+/// Neighbours share what is kept of their tags. Each of them gets other tags, gives up old ones, and goes the other way
+/// round than the one beside it.
+pub(crate) async fn neighbours_change_their_tags_at_once(shop: &Shop) {
+    const PASSPORTS: u64 = 130;
+    shop.stock(1, PASSPORTS, "a,b").await;
+    for round in 0..crate::shop::rounds(20, 2) {
+        let wishes = (1..=PASSPORTS).map(|number| {
+            let tags = ["c,d,e", "e,b", "b,a", "a,c", ""][((number + round) % 5) as usize];
+            let (store, wish) = (shop.store(), edit(id(number), Some(tags), 1));
+            tokio::spawn(async move { store.edit_passport(wish).await })
+        });
+        for edited in wishes.collect::<Vec<_>>() {
+            edited.await.unwrap().unwrap();
+        }
+        let report = shop.store().check().await.unwrap();
+        assert!(report.is_clean(), "{:#?}", report.findings);
+    }
+    let has = |tags, rule| PassportFilter { selector: Some(selector(tags, rule)), ..PassportFilter::default() };
+    for (tags, rule, any, all) in [
+        ("c", Rule::And, vec!["c"], vec!["c"]),
+        ("a,b", Rule::And, vec!["a", "b"], vec!["a", "b"]),
+        ("e,c", Rule::Or, vec!["e", "c"], vec![]),
+    ] {
+        let mut expected = Vec::new();
+        for number in 1..=PASSPORTS {
+            let shown = shop.store().passport(id(number), at(2)).await.unwrap().unwrap();
+            let has = |tag: &&str| shown.tags.contains(&Tag::parse(tag).unwrap());
+            if any.iter().any(has) && all.iter().all(has) {
+                expected.push(number);
+            }
+        }
+        assert!(!expected.is_empty());
+        assert_eq!(listed(shop, has(tags, rule), 7, 2).await, expected, "{tags}");
+    }
+}
+
 pub(crate) async fn a_change_names_the_version_that_was_seen(shop: &Shop) {
     shop.stock(1, 2, "vip").await;
     let seen = version(shop, id(1)).await;

@@ -80,7 +80,7 @@ impl Shop {
         self.run_on_server("VACUUM ANALYZE passport, pool, tagged").await;
     }
 
-    async fn run_on_server(&self, sql: &str) {
+    pub(crate) async fn run_on_server(&self, sql: &str) {
         if let Backend::Postgres { .. } = &self.backend {
             connect(&self.backend.url()).await.batch_execute(sql).await.unwrap();
         }

@@ -78,9 +78,14 @@ pub(super) const OF_A_DAY: &[Wrong] = &[
     postgres("INSERT INTO pool VALUES (1, 99)", "passport number 99"),
     files("DELETE FROM tagged WHERE (tag, chunk) = (SELECT tag, chunk FROM tagged WHERE tag > 0 LIMIT 1)", "tagged "),
     files("DELETE FROM tagged WHERE tag = 0", "tagged 0"),
-    postgres("DELETE FROM tagged WHERE seq = 3", "passport number 3"),
-    postgres("INSERT INTO tagged VALUES (2, 3)", "passport number 3"),
-    postgres("INSERT INTO tagged VALUES (1, 99)", "passport number 99"),
+    postgres("UPDATE tagged SET bits = bits & ~8::bigint WHERE (tag, block) = (1, 0)", "passport number 3"),
+    postgres("DELETE FROM tagged WHERE (tag, block) = (1, 0)", "passport number 3"),
+    postgres(
+        "INSERT INTO tagged VALUES (2, 0, 8) ON CONFLICT (tag, block) DO UPDATE SET bits = tagged.bits | 8",
+        "passport number 3",
+    ),
+    postgres("INSERT INTO tagged VALUES (1, 1, 1::bigint << 63)", "passport number 127"),
+    postgres("INSERT INTO tagged VALUES (1, 99, 0)", "block 99 of tag number 1"),
     files("DELETE FROM standing", "standing "),
     files("INSERT INTO standing VALUES (4, 0, x'0100')", "standing 4"),
     // What is counted.

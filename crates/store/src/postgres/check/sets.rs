@@ -3,7 +3,7 @@
 use super::{super::connection::Session, find_each};
 use crate::{CheckReport, Fault};
 
-const WRONG: [(&str, &str); 6] = [
+const WRONG: [(&str, &str); 7] = [
     (
         "SELECT 'passport number ' || posted.seq FROM
             (SELECT unnest(tags) AS tag, seq FROM passport WHERE state = 0 AND printed IS NULL) AS posted
@@ -17,14 +17,19 @@ const WRONG: [(&str, &str); 6] = [
     ),
     (
         "SELECT 'passport number ' || posted.seq FROM (SELECT unnest(tags) AS tag, seq FROM passport) AS posted
-            LEFT JOIN tagged ON tagged.tag = posted.tag AND tagged.seq = posted.seq WHERE tagged.seq IS NULL",
+            LEFT JOIN tagged ON tagged.tag = posted.tag AND tagged.block = posted.seq >> 6
+            WHERE (bits >> (posted.seq & 63)::integer & 1 = 1) IS NOT TRUE",
         "it is missing from those that have a tag",
     ),
     (
-        "SELECT 'passport number ' || tagged.seq FROM tagged LEFT JOIN passport ON passport.seq = tagged.seq
-            WHERE passport.seq IS NULL OR (tagged.tag = ANY(tags)) IS NOT TRUE",
+        "SELECT 'passport number ' || held.seq FROM (
+                SELECT tag, (block << 6) + bit AS seq FROM tagged CROSS JOIN generate_series(0, 63) AS bit
+                WHERE bits >> bit & 1 = 1
+            ) AS held LEFT JOIN passport ON passport.seq = held.seq
+            WHERE passport.seq IS NULL OR (held.tag = ANY(tags)) IS NOT TRUE",
         "it does not belong to those that have a tag",
     ),
+    ("SELECT 'block ' || block || ' of tag number ' || tag FROM tagged WHERE bits = 0", "no passport is in it"),
     (
         "SELECT 'passport ' || id FROM passport LEFT JOIN ending ON ending.seq = passport.seq
                 AND is_transfer = (state = 3) AND at = CASE state WHEN 3 THEN settle_by ELSE until END
