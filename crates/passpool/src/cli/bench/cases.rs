@@ -324,14 +324,18 @@ pub(super) const THREE_SERVERS: &str = "three servers";
 const ONE_SERVER: &str = "one server";
 
 fn postgres_size(scale: &Scale) -> Case {
+    let [one, three] = [Tagging::One, Tagging::Three].map(|tags| Stock::of(scale.usual, tags).on_postgres(1));
+    let handed_out = scale.usual / 10;
     Case {
         name: "postgres-size",
-        about: "the database's size in PostgreSQL, tables and indexes as they are, three tags a passport",
+        about: "the database's size in PostgreSQL, tables and indexes as they are, one tag a passport and three",
         once: None,
-        stocks: vec![Stock::of(scale.usual, Tagging::Three).on_postgres(1)],
+        stocks: vec![one, three],
         rows: vec![
             Row::new(BEFORE, 0, Work::Weigh { handed_out: 0 }),
-            Row::new(AFTER, 0, Work::Weigh { handed_out: scale.usual / 10 }),
+            Row::new(AFTER, 0, Work::Weigh { handed_out }),
+            Row::new(format!("three tags, {BEFORE}"), 1, Work::Weigh { handed_out: 0 }),
+            Row::new(format!("three tags, {AFTER}"), 1, Work::Weigh { handed_out }),
         ],
     }
 }

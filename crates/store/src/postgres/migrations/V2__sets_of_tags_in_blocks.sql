@@ -21,4 +21,7 @@ INSERT INTO tagged (tag, block, bits)
     SELECT tag, seq >> 6 AS block, bit_or(1::bigint << (seq & 63)::integer)
     FROM passport CROSS JOIN unnest(tags) AS tag GROUP BY tag, seq >> 6 ORDER BY tag, block;
 
+-- What is made from now on leaves 44 of 100 bytes of each page empty, and no longer 50.
+ALTER TABLE passport SET (fillfactor = 56);
+
 ANALYZE tagged;
