@@ -1,7 +1,8 @@
--- Servers of the version before fail when they look for passports by a tag, import some or give one other tags, and change
--- nothing by that: all of them are ended first.
 SET LOCAL lock_timeout = '3s';
 SET LOCAL statement_timeout = 0;
+
+-- Servers of the version before fail when they look for passports by a tag, import some or give one other tags, and change
+-- nothing by that: all of them are ended first.
 
 -- Nobody makes passports or changes their tags meanwhile.
 LOCK TABLE passport IN SHARE ROW EXCLUSIVE MODE;
