@@ -203,6 +203,9 @@ async fn a_damaged_pool_hands_out_nothing() {
     check("UPDATE pool SET bits = x'000001000200'").await;
     // The pool names a passport that does not exist.
     check("UPDATE pool SET bits = x'010002000900'").await;
+    // The same beside those that exist, and between two of them.
+    check("UPDATE pool SET bits = x'010002000300'").await;
+    check("UPDATE pool SET bits = x'000001000200'; DELETE FROM passport WHERE id = 2").await;
     // The bits are no bits.
     check("UPDATE pool SET bits = x'01'").await;
     // A row that is no state.

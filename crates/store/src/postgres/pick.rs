@@ -11,7 +11,7 @@ use futures_util::future::join;
 use passpool_core::{Event, Rule, StateName, Timestamp};
 use tokio_postgres::Row;
 
-use super::{connection::Session, passport::PassportRow, tags::Wanted, tally, typed::typed};
+use super::{connection::Session, passport::PassportRow, tagged::BLOCK, tags::Wanted, tally, typed::typed};
 use crate::Fault;
 
 /// The planner is right about most statements, and about this one only for some seconds: with several tags a passport it
@@ -299,22 +299,31 @@ fn picked_by_any_tag(tags: usize, lock: &str) -> String {
 
 /// The first passports that have all of several tags.
 ///
-/// How many postings lie behind a place has to be known when this is planned, so the place is a parameter and no
-/// column. The passports are looked at one by one, in the order in which the tags meet: what is not wanted any more is
-/// not locked.
+/// Who has all of them is read from the blocks, 64 passports at a time, and who of those can be had from the postings of
+/// one tag, which are no further away than their block. So what the tags do not share is passed by, and so is what has
+/// left the pool. (Measured with 500,000 passports a tag that hardly meet, none of them left: 0.45 s when postings met
+/// postings, 0.015 s when blocks do.)
+///
+/// How much lies behind a place has to be known when this is planned, so the place is a parameter and no column. The
+/// passports are looked at one by one, in their order: what is not wanted any more is not locked.
 fn picked_where_tags_meet(tags: usize, lock: &str) -> String {
-    let (mut from, mut condition) = ("pool AS t1".to_owned(), String::new());
+    let (mut blocks, mut bits, mut condition) = ("tagged AS t1".to_owned(), "t1.bits".to_owned(), String::new());
     for tag in 1..=tags {
         if tag > 1 {
-            let _ = write!(from, " JOIN pool AS t{tag} ON t{tag}.seq = t1.seq");
+            let _ = write!(blocks, " JOIN tagged AS t{tag} ON t{tag}.block = t1.block");
+            let _ = write!(bits, " & t{tag}.bits");
         }
-        let _ = write!(condition, "t{tag}.tag = ($1::integer[])[{tag}] AND t{tag}.seq >= $2 AND ");
+        let _ = write!(condition, "t{tag}.tag = ($1::integer[])[{tag}] AND t{tag}.block >= $2::bigint >> {BLOCK} AND ");
     }
     format!(
         "picked AS MATERIALIZED (
             SELECT found.* FROM (
-                SELECT t1.seq FROM {from}
-                WHERE {condition} t1.seq >> 12 <> ALL (ARRAY(SELECT chunk FROM hidden)) ORDER BY t1.seq
+                SELECT t1.block, {bits} AS bits FROM {blocks}
+                WHERE {condition} {bits} <> 0 AND t1.block >> (12 - {BLOCK}) <> ALL (ARRAY(SELECT chunk FROM hidden))
+                ORDER BY t1.block
+            ) AS meeting CROSS JOIN LATERAL (
+                SELECT seq FROM pool WHERE tag = ($1::integer[])[1] AND seq >= greatest($2, block << {BLOCK})
+                    AND seq < (block + 1) << {BLOCK} AND bits >> (seq & 63)::integer & 1 = 1 ORDER BY seq
             ) AS candidate CROSS JOIN LATERAL (
                 SELECT passport.*, passport.ctid AS place FROM passport WHERE passport.seq = candidate.seq AND passport.state = 0 {lock}
             ) AS found LIMIT $3

@@ -4,7 +4,10 @@
 //! hidden) is dropped as soon as somebody else has written the file, and after every rollback. Of the idempotency records
 //! it remembers where they are, and reads what others have added.
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    collections::{BTreeSet, HashMap},
+    fmt::Write as _,
+};
 
 use passpool_core::{Actor, Event, PassportId, StateName, Tag, Timestamp};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -145,12 +148,7 @@ impl Ledger {
         change: Change<'_>,
         detail: &str,
     ) -> Result<i64, Fault> {
-        let detail = match (after, detail) {
-            (None, "") => None,
-            (None, detail) => Some(format!("{{{detail}}}")),
-            (Some(after), "") => Some(format!("{{\"after\":{after}}}")),
-            (Some(after), detail) => Some(format!("{{\"after\":{after},{detail}}}")),
-        };
+        let detail = object(after, detail);
         // Clocks are set back now and then; the journal's time is not.
         let at = change.at.as_micros().max(self.journal_head.at);
         let seq = self.journal_head.seq + 1;
@@ -319,4 +317,21 @@ impl Ledger {
             (true, true) | (false, false) => Ok(()),
         }
     }
+}
+
+/// A journal row's JSON: the passport's row before this one, and what else there is to tell.
+fn object(after: Option<i64>, detail: &str) -> Option<String> {
+    let comma = match (after, detail) {
+        (None, "") => return None,
+        (None, _) | (Some(_), "") => "",
+        (Some(_), _) => ",",
+    };
+    let mut object = String::with_capacity(detail.len() + 32);
+    object.push('{');
+    if let Some(after) = after {
+        let _ = write!(object, "\"after\":{after}{comma}");
+    }
+    object.push_str(detail);
+    object.push('}');
+    Some(object)
 }

@@ -176,8 +176,8 @@ fn touch(
 ) -> Result<Slice, StoreError> {
     let mut touched = Touched::default();
     let change = Change { event, by: &wish.by, at: wish.now };
-    for seq in seqs.iter().skip(from).take(AT_ONCE) {
-        let was = PassportRow::by_seq(&ledger.db, *seq)?;
+    let end = seqs.len().min(from + AT_ONCE);
+    for was in PassportRow::by_seqs(&ledger.db, &seqs[from.min(end)..end])? {
         match Some(&was.state).filter(|state| is_of(state, wish.id)).cloned().and_then(&step) {
             Some(state) => {
                 ledger.change(&was, &was.with(state), change, detail)?;

@@ -1,10 +1,8 @@
 //! Reserving: passports leave the pool.
 
-use std::fmt::Write as _;
-
 use passpool_core::{
     Event, HandedOut, Kept, KeptRecipient, NewRecipients, Refusal, Reservation, ReservationId, Reserve, SecretId,
-    Shortage, Terms, Timestamp, WalletAddress,
+    Shortage, Terms, WalletAddress,
 };
 
 use super::{
@@ -14,6 +12,9 @@ use super::{
     recipient, reservation, transfer,
 };
 use crate::{Airdrop, Fault, StoreError};
+
+/// How many passports of one reservation are in memory as rows.
+const READ_TOGETHER: usize = 1_024;
 
 pub(super) fn reserve(ledger: &mut Ledger, wish: &Reserve) -> Result<Reservation, StoreError> {
     take(ledger, wish, |_| None)
@@ -49,9 +50,14 @@ fn take(
         return replay(ledger, first, wish);
     }
     let picked = pick(ledger, wish)?;
-    let each = picked.iter().enumerate();
-    let handed_out = each.map(|(position, seq)| hand_out(ledger, wish, *seq, position as u32, recipient(position)));
-    let mut handed_out = handed_out.collect::<Result<Vec<_>, _>>()?;
+    let detail = detail(wish);
+    let mut handed_out = Vec::with_capacity(picked.len());
+    for together in picked.chunks(READ_TOGETHER) {
+        for was in PassportRow::by_seqs(&ledger.db, together)? {
+            let position = handed_out.len();
+            handed_out.push(hand_out(ledger, wish, &was, position as u32, recipient(position), &detail)?);
+        }
+    }
     if let Some(kept) = &wish.keep {
         reservation::write(&ledger.db, kept, wish, &picked)?;
         if let Some(repeat) = &kept.repeat {
@@ -86,11 +92,11 @@ fn pick(ledger: &mut Ledger, wish: &Reserve) -> Result<Vec<u64>, StoreError> {
 fn hand_out(
     ledger: &mut Ledger,
     wish: &Reserve,
-    seq: u64,
+    was: &PassportRow,
     position: u32,
     recipient: Option<WalletAddress>,
+    detail: &str,
 ) -> Result<HandedOut, StoreError> {
-    let was = PassportRow::by_seq(&ledger.db, seq)?;
     let reservation = wish.keep.as_ref().map(|kept| kept.id);
     let terms = Terms {
         number: wish.seed.number(position),
@@ -107,7 +113,10 @@ fn hand_out(
     };
     let becomes = was.with(state.map_err(|refusal| was.wrong_in_pool(&refusal))?);
     let change = Change { event, by: &wish.by, at: wish.now };
-    ledger.change(&was, &becomes, change, &detail(wish.until, reservation, recipient))?;
+    match recipient {
+        None => ledger.change(was, &becomes, change, detail)?,
+        Some(to) => ledger.change(was, &becomes, change, &with_recipient(detail, to))?,
+    }
     handed_out(ledger, &becomes, wish.with_content)?.ok_or_else(|| unreachable!("it was just handed out"))
 }
 
@@ -134,35 +143,30 @@ fn assign(
     Ok(())
 }
 
-fn detail(until: Option<Timestamp>, reservation: Option<ReservationId>, recipient: Option<WalletAddress>) -> String {
-    let mut detail = String::new();
-    let mut comma = "";
-    if let Some(until) = until {
-        let _ = write!(detail, "\"until\":{}", until.as_micros());
-        comma = ",";
-    }
-    if let Some(reservation) = reservation {
-        let _ = write!(detail, "{comma}\"reservation\":\"{reservation}\"");
-        comma = ",";
-    }
-    if let Some(recipient) = recipient {
-        let _ = write!(detail, "{comma}{}", transfer::detail(recipient));
-    }
-    detail
+/// What the journal says of each passport alike.
+fn detail(wish: &Reserve) -> String {
+    let until = wish.until.map(|until| format!("\"until\":{}", until.as_micros()));
+    let reservation = wish.keep.as_ref().map(|kept| format!("\"reservation\":\"{}\"", kept.id));
+    until.into_iter().chain(reservation).collect::<Vec<_>>().join(",")
+}
+
+fn with_recipient(detail: &str, to: WalletAddress) -> String {
+    let comma = if detail.is_empty() { "" } else { "," };
+    format!("{detail}{comma}{}", transfer::detail(to))
 }
 
 /// The first answer again, made from the rows: every passport of it has to be held by it still.
 fn replay(ledger: &Ledger, id: ReservationId, wish: &Reserve) -> Result<Reservation, StoreError> {
     let known = reservation::load(&ledger.db, id)?;
     let (info, seqs) = known.ok_or_else(|| Fault::Damaged(format!("there is no reservation {id}")))?;
-    let handed_out = seqs.into_iter().map(|seq| {
-        let row = PassportRow::by_seq(&ledger.db, seq)?;
+    let rows = PassportRow::by_seqs(&ledger.db, &seqs)?;
+    let handed_out = rows.into_iter().map(|row| {
         let row = row.with(row.state.clone().as_of(wish.now));
         match row.state.hand_out().and_then(|hand_out| hand_out.reservation) {
             Some(holder) if holder == id => {
                 let mut handed = handed_out(ledger, &row, wish.with_content)?.ok_or(Refusal::ReservationOver)?;
                 if info.recipients > 0 {
-                    handed.recipient = recipient::of(&ledger.db, id, seq)?;
+                    handed.recipient = recipient::of(&ledger.db, id, row.seq)?;
                 }
                 Ok(handed)
             }

@@ -85,8 +85,8 @@ pub(super) fn preview_slice(
         return Ok(Slice { done, next: None });
     };
     let mut becoming = Vec::new();
-    for seen in seen {
-        let was = PassportRow::by_seq(&ledger.db, seen.seq)?;
+    let seqs: Vec<u64> = seen.iter().map(|seen| seen.seq).collect();
+    for (was, seen) in PassportRow::by_seqs(&ledger.db, &seqs)?.into_iter().zip(seen) {
         match was.state.clone().reset_by_name(terms.now) {
             Ok(state) if preview::is_unchanged(&ledger.db, &was, seen)? => becoming.push((was, state)),
             _ => done.changed_since += 1,
