@@ -1,6 +1,7 @@
 //! Which passports have a tag, whatever their state: a row of `tagged` for each 64 of them.
 //!
-//! The table is an index of what the passports say. Nobody who hands out looks here.
+//! The table is an index of what the passports say. Who hands out looks here where several tags have to meet, and not for
+//! one tag.
 
 /// How far the number of a passport is from the number of its block.
 pub(super) const BLOCK: u32 = 6;
