@@ -301,7 +301,8 @@ fn picked_by_any_tag(tags: usize, lock: &str) -> String {
 /// Who has all of them is read from the blocks, 64 passports at a time, and who of those can be had from the postings of
 /// one tag, which are no further away than their block. So what the tags do not share is passed by, and so is what has
 /// left the pool. (Measured with 500,000 passports a tag that hardly meet, none of them left: 0.45 s when postings met
-/// postings, 0.015 s when blocks do.)
+/// postings, 0.015 s when blocks do.) Where a tag's pool begins and ends bounds its blocks, or a pool that is sold out would
+/// be walked by all that it ever had: 22 ms a call with a million passports that have both tags, and 3.4 ms like this.
 ///
 /// How much lies behind a place has to be known when this is planned, so the place is a parameter and no column. The
 /// passports are looked at one by one, in their order: what is not wanted any more is not locked.
@@ -312,7 +313,13 @@ fn picked_where_tags_meet(tags: usize, lock: &str) -> String {
             let _ = write!(blocks, " JOIN tagged AS t{tag} ON t{tag}.block = t1.block");
             let _ = write!(bits, " & t{tag}.bits");
         }
-        let _ = write!(condition, "t{tag}.tag = ($1::integer[])[{tag}] AND t{tag}.block >= $2::bigint >> {BLOCK} AND ");
+        let wanted = format!("($1::integer[])[{tag}]");
+        let _ = write!(
+            condition,
+            "t{tag}.tag = {wanted} AND t{tag}.block >= $2::bigint >> {BLOCK}
+                AND t{tag}.block >= (SELECT min(seq) >> {BLOCK} FROM pool WHERE tag = {wanted} AND seq >= $2)
+                AND t{tag}.block <= (SELECT max(seq) >> {BLOCK} FROM pool WHERE tag = {wanted} AND seq >= $2) AND "
+        );
     }
     format!(
         "picked AS MATERIALIZED (

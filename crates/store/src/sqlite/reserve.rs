@@ -159,19 +159,19 @@ fn with_recipient(detail: &str, to: WalletAddress) -> String {
 fn replay(ledger: &Ledger, id: ReservationId, wish: &Reserve) -> Result<Reservation, StoreError> {
     let known = reservation::load(&ledger.db, id)?;
     let (info, seqs) = known.ok_or_else(|| Fault::Damaged(format!("there is no reservation {id}")))?;
-    let rows = PassportRow::by_seqs(&ledger.db, &seqs)?;
-    let handed_out = rows.into_iter().map(|row| {
-        let row = row.with(row.state.clone().as_of(wish.now));
-        match row.state.hand_out().and_then(|hand_out| hand_out.reservation) {
-            Some(holder) if holder == id => {
-                let mut handed = handed_out(ledger, &row, wish.with_content)?.ok_or(Refusal::ReservationOver)?;
-                if info.recipients > 0 {
-                    handed.recipient = recipient::of(&ledger.db, id, row.seq)?;
-                }
-                Ok(handed)
+    let mut again = Vec::with_capacity(seqs.len());
+    for together in seqs.chunks(READ_TOGETHER) {
+        for row in PassportRow::by_seqs(&ledger.db, together)? {
+            let row = row.with(row.state.clone().as_of(wish.now));
+            if row.state.hand_out().and_then(|hand_out| hand_out.reservation) != Some(id) {
+                return Err(Refusal::ReservationOver.into());
             }
-            _ => Err(Refusal::ReservationOver.into()),
+            let mut handed = handed_out(ledger, &row, wish.with_content)?.ok_or(Refusal::ReservationOver)?;
+            if info.recipients > 0 {
+                handed.recipient = recipient::of(&ledger.db, id, row.seq)?;
+            }
+            again.push(handed);
         }
-    });
-    Ok(Reservation { id: Some(id), handed_out: handed_out.collect::<Result<_, StoreError>>()?, replayed: true })
+    }
+    Ok(Reservation { id: Some(id), handed_out: again, replayed: true })
 }
