@@ -37,8 +37,8 @@ impl HandoutFormat {
 pub(crate) struct Handout {
     pub passport: PassportId,
     pub link: String,
-    /// The link without its host.
-    pub path: String,
+    /// Where in the link its path begins.
+    path: usize,
     passphrase: Passphrase,
     content: Option<Content>,
 }
@@ -50,7 +50,7 @@ impl Handout {
         Ok(Self {
             passport: handed.passport,
             link: link.write(&links.base),
-            path: link.path(),
+            path: links.base.as_str().len(),
             passphrase: link.passphrase,
             content: handed.content.clone(),
         })
@@ -65,6 +65,11 @@ impl Handout {
         let Some(key) = shown.key.clone() else { return Ok(None) };
         let handed = HandedOut { passport: shown.passport, key, content: shown.content.clone(), recipient: None };
         Self::new(&handed, secret, links).map(Some)
+    }
+
+    /// The link without its host.
+    pub(crate) fn path(&self) -> &str {
+        &self.link[self.path..]
     }
 
     /// The link with its parts, in the wire's order.

@@ -93,7 +93,7 @@ async fn take(
 /// To the passport's page on this very host: the link's own may be another, which knows no cookie of ours.
 fn lead_to(handout: &Handout) -> Response {
     let headers = [(header::CACHE_CONTROL, "no-store"), (header::REFERRER_POLICY, "no-referrer")];
-    (headers, Redirect::to(&handout.path)).into_response()
+    (headers, Redirect::to(handout.path())).into_response()
 }
 
 fn refused(refusal: &Refusal, words: &'static Words, headers: &HeaderMap) -> Response {

@@ -10,9 +10,15 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=ut
 
 /// An answer in compact JSON that nobody on the way may keep: it may hold links, and is old in a moment in any case.
 pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response {
-    let body = serde_json::to_string(body).expect("an answer is JSON");
+    json_of_about(0, status, body)
+}
+
+/// The same for a body that has about so many bytes. A large one that grows step by step is copied and cleared twice over.
+pub(super) fn json_of_about(bytes: usize, status: StatusCode, body: &impl Serialize) -> Response {
+    let mut written = Vec::with_capacity(bytes);
+    serde_json::to_writer(&mut written, body).expect("an answer is JSON");
     let headers = [(header::CONTENT_TYPE, JSON), (header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
-    (status, headers, body).into_response()
+    (status, headers, written).into_response()
 }
 
 /// The same with the place of what was made.

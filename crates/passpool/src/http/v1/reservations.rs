@@ -37,6 +37,8 @@ use crate::{
 const PATH: &str = "/v1/reservations";
 /// From how many links on an answer is written on a thread of its own, so that no other request waits for it.
 const MANY: usize = 500;
+/// How many bytes an answer has for each link besides it.
+const AROUND_A_LINK: usize = 48;
 
 /// Takes passports out of the pool, all of them in one transaction, and answers a link for each.
 ///
@@ -84,7 +86,8 @@ fn made(
     let recipients = recipients.chain(std::iter::repeat(None));
     let links = handouts.iter().zip(recipients).map(|(handout, recipient)| Reserved::of(handout, format, recipient));
     let body = MadeReservation { id, count: handouts.len(), links: links.collect() };
-    let answer = reply::made_at(&location, reply::json(StatusCode::CREATED, &body));
+    let bytes = handouts.iter().map(|handout| handout.link.len() + AROUND_A_LINK).sum();
+    let answer = reply::made_at(&location, reply::json_of_about(bytes, StatusCode::CREATED, &body));
     Ok(mark_replayed(answer, reservation.replayed))
 }
 
