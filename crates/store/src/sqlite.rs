@@ -3,6 +3,7 @@
 //! The verbs stand in a file each, as functions over the writer's [`ledger::Ledger`] or a reader's connection; `store.rs`
 //! carries each call to its verb, and this file opens the database.
 
+mod ahead;
 mod bits;
 mod check;
 mod checkpoint;
@@ -13,6 +14,8 @@ mod copy;
 mod count;
 mod edit;
 mod export;
+mod gathering;
+mod hand_out;
 mod history;
 mod hold;
 mod import;
@@ -146,12 +149,21 @@ struct SqliteStore {
 }
 
 impl SqliteStore {
+    /// Runs the verb when all that was handed out before it in the same transaction is written.
     async fn write<T: Send + 'static>(
         &self,
-        verb: impl FnMut(&mut Ledger) -> Result<T, StoreError> + Send + 'static,
+        mut verb: impl FnMut(&mut Ledger) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let writer = self.writer.as_ref().expect("a database opened to read is not written");
-        writer.run(verb).await
+        self.writer()
+            .run(move |ledger| {
+                ledger.see_passports()?;
+                verb(ledger)
+            })
+            .await
+    }
+
+    fn writer(&self) -> &Writer {
+        self.writer.as_ref().expect("a database opened to read is not written")
     }
 
     /// False if somebody else imports.

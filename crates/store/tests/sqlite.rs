@@ -6,9 +6,10 @@ use std::{
     sync::Arc,
 };
 
+use futures_util::future::join_all;
 use passpool_core::{
-    Actor, Code, Content, HandOutSeed, NewPassport, PassportId, Refusal, Reserve, Rule, Secret, Selector, Shortage,
-    StateName, Tag, Tags, Timestamp,
+    Actor, Code, Content, HandOutSeed, IdempotencyKey, Kept, NewPassport, ParameterDigest, PassportId, Refusal, Repeat,
+    Reservation, ReservationId, Reserve, Rule, Secret, Selector, Shortage, StateName, Tag, Tags, Timestamp,
 };
 use passpool_store::{
     Create, Fault, ImportBatch, ImportTerms, Intent, Matching, OpenError, Reset, ResetScope, Store, StoreError,
@@ -76,8 +77,8 @@ async fn stock(store: &dyn Store, ids: std::ops::Range<u64>, tags: &str) {
     store.create(Create { passports: passports(ids, tags), terms: terms() }).await.unwrap();
 }
 
-async fn reserve(store: &dyn Store, tags: &str, count: u32, seed: u8) -> Result<Vec<u64>, StoreError> {
-    let wish = Reserve {
+fn wish(tags: &str, count: u32, seed: u8) -> Reserve {
+    Reserve {
         selector: Selector::parse([tags], Rule::And).unwrap(),
         count,
         shortage: Shortage::Refuse,
@@ -87,8 +88,11 @@ async fn reserve(store: &dyn Store, tags: &str, count: u32, seed: u8) -> Result<
         keep: None,
         seed: HandOutSeed::new([seed; 32]),
         with_content: false,
-    };
-    let reservation = store.reserve(wish).await?;
+    }
+}
+
+async fn reserve(store: &dyn Store, tags: &str, count: u32, seed: u8) -> Result<Vec<u64>, StoreError> {
+    let reservation = store.reserve(wish(tags, count, seed)).await?;
     Ok(reservation.handed_out.iter().map(|handed| handed.passport.get()).collect())
 }
 
@@ -155,7 +159,45 @@ async fn a_store_remembers_nothing_that_another_one_has_changed() {
     assert!(matches!(one.begin_import(terms()).await, Err(StoreError::Refusal(Refusal::ImportRunning))));
     other.publish_import(import).await.unwrap();
     assert_eq!(reserve(&*one, "vip", 2, 7).await.unwrap(), [10, 11]);
+    stock(&*one, 20..40, "vip").await;
+    for next in (20..40).step_by(5) {
+        // By the third the rows of those behind it are in memory.
+        for (seed, next) in (next..next + 3).enumerate() {
+            assert_eq!(reserve(&*one, "vip", 1, seed as u8).await.unwrap(), [next]);
+        }
+        assert_eq!(reserve(&*other, "vip", 2, 8).await.unwrap(), [next + 3, next + 4]);
+    }
     assert_clean(&*one).await;
+}
+
+/// While many passports are made, the others wait in their order and then share a transaction.
+#[tokio::test]
+async fn what_a_transaction_hands_out_is_seen_by_whoever_comes_next_in_it() {
+    let file = File::new();
+    let store = file.open();
+    stock(&*store, 1..11, "vip").await;
+    stock(&*store, 11..12, "last").await;
+    let singles = |from: u8| join_all((from..from + 5).map(|seed| reserve(&*store, "vip", 1, seed)));
+    let (_, first, given_back, second) =
+        tokio::join!(stock(&*store, 1_000..2_000, "other"), singles(0), reset(&*store, "vip"), singles(5));
+    let ids = |won: Vec<Result<Vec<u64>, StoreError>>| won.into_iter().flat_map(Result::unwrap).collect::<Vec<_>>();
+    assert_eq!((ids(first), given_back, ids(second)), (vec![1, 2, 3, 4, 5], 5, vec![1, 2, 3, 4, 5]));
+
+    let ends = Timestamp::from_micros(NOON.as_micros() + 10);
+    let held = Reserve { until: Some(ends), ..wish("last", 1, 10) };
+    let later = Reserve { now: ends, ..wish("last", 1, 11) };
+    let (_, held, later) =
+        tokio::join!(stock(&*store, 2_000..3_000, "other"), store.reserve(held), store.reserve(later));
+    assert_eq!(held.unwrap().only().passport, later.unwrap().only().passport, "its hold had ended");
+
+    let record = IdempotencyKey::parse("again").unwrap().digest("cli", "/reserve");
+    let repeat = Repeat { record, parameters: ParameterDigest::of(["vip"]) };
+    let keep = Some(Kept::new(ReservationId::new(NOON, [7; 10]), Some(repeat)));
+    let keyed = Reserve { keep, ..wish("vip", 3, 12) };
+    let (_, first, again) =
+        tokio::join!(stock(&*store, 3_000..4_000, "other"), store.reserve(keyed.clone()), store.reserve(keyed));
+    assert_eq!(again.unwrap(), Reservation { replayed: true, ..first.unwrap() });
+    assert_clean(&*store).await;
 }
 
 #[tokio::test]

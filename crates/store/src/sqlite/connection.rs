@@ -4,6 +4,7 @@ use std::{path::Path, thread, time::Duration};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig, ffi};
 
+use super::hand_out;
 use crate::Fault;
 
 /// What marks a file as ours, in its header: "PPL1".
@@ -39,6 +40,7 @@ pub(super) fn open_to_write(path: &Path) -> Result<Connection, Fault> {
     db.pragma_update(None, "cache_size", -4_096)?;
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     db.set_prepared_statement_cache_capacity(STATEMENTS);
+    hand_out::teach_nth(&db)?;
     Ok(db)
 }
 

@@ -17,6 +17,7 @@ pub(super) fn end_due(ledger: &mut Ledger, now: Timestamp) -> Result<u64, Fault>
     if ledger.next_end.is_none_or(|next| now < next) {
         return Ok(0);
     }
+    ledger.see_passports()?;
     let failed = transfer::fail_overdue(ledger, now)?;
     let due = due(ledger, now)?;
     let change = Change { event: Event::Ended, by: &Actor::Clock, at: now };

@@ -13,6 +13,8 @@ use passpool_core::{Actor, Event, PassportId, StateName, Tag, Timestamp};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
+    ahead::Ahead,
+    hand_out::Waiting,
     passport::PassportRow,
     pick::Marks,
     recipient,
@@ -36,6 +38,8 @@ pub(super) struct Ledger {
     pub(super) tallies: Tallies,
     /// Right as long as nothing is added to a pool.
     pub(super) marks: Marks,
+    pub(super) waiting: Waiting,
+    pub(super) ahead: Ahead,
     /// The chunks of running imports.
     pub(super) hidden: BTreeSet<u32>,
     /// When the next hold ends, or the next transfer has failed.
@@ -48,8 +52,8 @@ pub(super) struct Ledger {
 /// The journal's last row.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct JournalHead {
-    seq: i64,
-    at: i64,
+    pub(super) seq: i64,
+    pub(super) at: i64,
 }
 
 /// A change of one passport: what the journal will say of it.
@@ -70,6 +74,8 @@ impl Ledger {
             repeats: Repeats::new(),
             tallies: Tallies::new(),
             marks: Marks::default(),
+            waiting: Waiting::default(),
+            ahead: Ahead::new(),
             hidden: BTreeSet::new(),
             next_end: None,
             tags: HashMap::new(),
@@ -104,13 +110,19 @@ impl Ledger {
             self.db.execute_batch("ROLLBACK TO part; RELEASE part")?;
             self.journal_head = journal_head;
             self.repeats.back_to(last_repeat);
-            self.forget_sets();
+            self.forget_passports();
             self.tallies.load(&self.db)?;
             self.tags.clear();
             return done;
         }
         self.db.execute_batch("RELEASE part")?;
         done
+    }
+
+    /// To be called before anybody but a hand-out reads or changes passports: their rows say everything from here on.
+    pub(super) fn see_passports(&mut self) -> Result<(), Fault> {
+        self.ahead.forget();
+        self.write_hand_outs()
     }
 
     /// The database as the running transaction has made it, for work that reads many sets once.
@@ -129,11 +141,27 @@ impl Ledger {
         change: Change<'_>,
         detail: &str,
     ) -> Result<(), Fault> {
+        self.write_change(was, becomes, change, detail)?;
+        self.follow(was, becomes, change.at)
+    }
+
+    /// The first half of [`Ledger::change`]: the passport's row, and the journal's.
+    pub(super) fn write_change(
+        &mut self,
+        was: &PassportRow,
+        becomes: &PassportRow,
+        change: Change<'_>,
+        detail: &str,
+    ) -> Result<(), Fault> {
         let changed = self.write_journal(was.id, Some(was.changed), change, detail)?;
-        becomes.update(&self.db, was, changed)?;
+        becomes.update(&self.db, was, changed)
+    }
+
+    /// The other half: everything that follows from a passport's row is kept in step with it.
+    pub(super) fn follow(&mut self, was: &PassportRow, becomes: &PassportRow, at: Timestamp) -> Result<(), Fault> {
         self.move_between_sets(was, becomes)?;
         visit::follow(&self.db, was, becomes)?;
-        recipient::follow(&self.db, was, becomes, change.at)?;
+        recipient::follow(&self.db, was, becomes, at)?;
         if let Some(end) = becomes.ends() {
             self.next_end = Some(self.next_end.map_or(end, |next| next.min(end)));
         }
@@ -148,15 +176,20 @@ impl Ledger {
         change: Change<'_>,
         detail: &str,
     ) -> Result<i64, Fault> {
+        debug_assert!(self.waiting.is_empty(), "hand-outs are written before anything else is");
         let detail = object(after, detail);
-        // Clocks are set back now and then; the journal's time is not.
-        let at = change.at.as_micros().max(self.journal_head.at);
-        let seq = self.journal_head.seq + 1;
+        let JournalHead { seq, at } = self.next_journal_place(change.at);
         self.db
             .prepare_cached("INSERT INTO journal (seq, at, kind, passport, actor, detail) VALUES (?, ?, ?, ?, ?, ?)")?
             .execute(params![seq, at, change.event.as_str(), passport.get(), change.by.to_string(), detail])?;
-        self.journal_head = JournalHead { seq, at };
         Ok(seq)
+    }
+
+    /// Takes the place of the next row. Clocks are set back now and then; the journal's time is not.
+    pub(super) fn next_journal_place(&mut self, at: Timestamp) -> JournalHead {
+        self.journal_head =
+            JournalHead { seq: self.journal_head.seq + 1, at: at.as_micros().max(self.journal_head.at) };
+        self.journal_head
     }
 
     /// The number that the next row will have.
@@ -229,7 +262,7 @@ impl Ledger {
         if version == self.data_version {
             return Ok(());
         }
-        self.forget_sets();
+        self.forget_passports();
         self.tags.clear();
         self.repeats.others_wrote();
         let loaded = self.load_after_others();
@@ -258,6 +291,7 @@ impl Ledger {
     }
 
     fn flush(&mut self) -> Result<(), Fault> {
+        self.write_hand_outs()?;
         self.pool.flush(&self.db)?;
         self.tagged.flush(&self.db)?;
         self.standing.flush(&self.db)?;
@@ -277,10 +311,17 @@ impl Ledger {
         {
             tracing::error!(%error, "a transaction could not be rolled back");
         }
-        self.forget_sets();
+        self.forget_passports();
         self.tags.clear();
         self.repeats.forget_all();
         self.data_version = -1;
+    }
+
+    /// Forgets everything that was remembered or is to be written of them.
+    fn forget_passports(&mut self) {
+        self.waiting = Waiting::default();
+        self.ahead.forget();
+        self.forget_sets();
     }
 
     fn forget_sets(&mut self) {

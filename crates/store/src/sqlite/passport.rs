@@ -30,7 +30,7 @@ pub(super) struct PassportRow {
 }
 
 /// What the columns of a state hold; the others are null.
-#[derive(Default)]
+#[derive(Default, PartialEq, Eq)]
 pub(super) struct Columns<'a> {
     pub(super) secret: Option<u8>,
     pub(super) number: Option<i64>,
@@ -57,21 +57,28 @@ impl PassportRow {
         for neighbours in seqs.chunk_by(|one, next| one + 1 == *next) {
             match neighbours {
                 [seq] => found.push(Self::by_seq(db, *seq)?),
-                _ => Self::read_neighbours(db, neighbours, &mut found)?,
+                _ => found.extend(Self::read_neighbours(db, neighbours)?),
             }
         }
         Ok(found)
     }
 
-    fn read_neighbours(db: &Connection, seqs: &[u64], found: &mut Vec<Self>) -> Result<(), Fault> {
+    fn read_neighbours(db: &Connection, seqs: &[u64]) -> Result<Vec<Self>, Fault> {
+        let found = Self::read_from(db, seqs[0], seqs.len() as u64)?;
+        let missing = seqs.iter().find(|seq| found.binary_search_by_key(seq, |row| &row.seq).is_err());
+        missing.map_or(Ok(found), |seq| Err(missing_passport(*seq)))
+    }
+
+    /// Those that there are of so many from this place on, in their order.
+    pub(super) fn read_from(db: &Connection, seq: u64, count: u64) -> Result<Vec<Self>, Fault> {
         let sql = concat!("SELECT ", columns!(), " FROM passport WHERE seq BETWEEN ? AND ? ORDER BY seq");
         let mut statement = db.prepare_cached(sql)?;
-        let mut rows = statement.query([seqs[0], seqs[seqs.len() - 1]])?;
-        for seq in seqs {
-            let row = rows.next()?.map(Self::read).transpose()?;
-            found.push(row.filter(|row| row.seq == *seq).ok_or_else(|| missing_passport(*seq))?);
+        let mut rows = statement.query([seq, seq + count - 1])?;
+        let mut found = Vec::with_capacity(count as usize);
+        while let Some(row) = rows.next()? {
+            found.push(Self::read(row)?);
         }
-        Ok(())
+        Ok(found)
     }
 
     /// None for a passport that nobody can see yet, as for one that does not exist.
@@ -86,7 +93,8 @@ impl PassportRow {
 
     /// The same passport in another state.
     pub(super) fn with(&self, state: State) -> Self {
-        Self { state, ..self.clone() }
+        let Self { seq, id, state: _, changed, ref tags, content } = *self;
+        Self { seq, id, state, changed, tags: tags.clone(), content }
     }
 
     /// True if a reservation may pick it.
@@ -246,7 +254,7 @@ impl<'a> Columns<'a> {
     }
 
     /// True if the columns that few passports use are null.
-    fn are_usual(&self) -> bool {
+    pub(super) fn are_usual(&self) -> bool {
         let Self { sealed, printed, until, owner, settle_by, kiosk, .. } = self;
         sealed.is_none()
             && printed.is_none()
@@ -254,6 +262,13 @@ impl<'a> Columns<'a> {
             && owner.is_none()
             && settle_by.is_none()
             && kiosk.is_none()
+    }
+
+    /// True if both are of hand-outs with a number, and all but that and the time is the same.
+    pub(super) fn differ_in_numbers(&self, other: &Self) -> bool {
+        let are_there = |columns: &Self| columns.number.is_some() && columns.handed_at.is_some();
+        let Self { number, handed_at, .. } = *self;
+        are_there(self) && are_there(other) && *self == Self { number, handed_at, ..*other }
     }
 
     fn handed_out(hand_out: &'a HandOut) -> Self {

@@ -2,11 +2,12 @@
 
 use passpool_core::{
     Event, HandedOut, Kept, KeptRecipient, NewRecipients, Refusal, Reservation, ReservationId, Reserve, SecretId,
-    Shortage, Terms, WalletAddress,
+    Shortage, State, Terms, WalletAddress,
 };
 
 use super::{
     content,
+    hand_out::HandOutStep,
     ledger::{Change, Ledger},
     passport::PassportRow,
     recipient, reservation, transfer,
@@ -17,20 +18,15 @@ use crate::{Airdrop, Fault, StoreError};
 const READ_TOGETHER: usize = 1_024;
 
 pub(super) fn reserve(ledger: &mut Ledger, wish: &Reserve) -> Result<Reservation, StoreError> {
-    take(ledger, wish, |_| None)
+    take(ledger, wish, None)
 }
 
 /// Reserves for each recipient, and sends what was reserved on its way in the same step.
 pub(super) fn airdrop(ledger: &mut Ledger, wish: &Airdrop) -> Result<Reservation, StoreError> {
-    let Airdrop { wish, recipients } = wish;
-    take(ledger, wish, |position| Some(recipients[position]))
+    take(ledger, &wish.wish, Some(&wish.recipients))
 }
 
-fn take(
-    ledger: &mut Ledger,
-    wish: &Reserve,
-    recipient: impl Fn(usize) -> Option<WalletAddress>,
-) -> Result<Reservation, StoreError> {
+fn take(ledger: &mut Ledger, wish: &Reserve, wallets: Option<&[WalletAddress]>) -> Result<Reservation, StoreError> {
     if !(1..=Reserve::MAX_COUNT).contains(&wish.count) {
         return Err(Refusal::Count { count: wish.count.into(), max: Reserve::MAX_COUNT.into() }.into());
     }
@@ -47,16 +43,13 @@ fn take(
     if let Some(Kept { repeat: Some(repeat), .. }) = &wish.keep
         && let Some(first) = ledger.repeats.find(&ledger.db, repeat)?
     {
+        ledger.see_passports()?;
         return replay(ledger, first, wish);
     }
     let picked = pick(ledger, wish)?;
-    let detail = detail(wish);
     let mut handed_out = Vec::with_capacity(picked.len());
     for together in picked.chunks(READ_TOGETHER) {
-        for was in PassportRow::by_seqs(&ledger.db, together)? {
-            let position = handed_out.len();
-            handed_out.push(hand_out(ledger, wish, &was, position as u32, recipient(position), &detail)?);
-        }
+        hand_out(ledger, wish, together, wallets, &mut handed_out)?;
     }
     if let Some(kept) = &wish.keep {
         reservation::write(&ledger.db, kept, wish, &picked)?;
@@ -89,35 +82,56 @@ fn pick(ledger: &mut Ledger, wish: &Reserve) -> Result<Vec<u64>, StoreError> {
     }
 }
 
+/// Hands out what was picked, behind those that the wish has been given already.
 fn hand_out(
     ledger: &mut Ledger,
     wish: &Reserve,
+    picked: &[u64],
+    wallets: Option<&[WalletAddress]>,
+    handed: &mut Vec<HandedOut>,
+) -> Result<(), StoreError> {
+    let (first, detail) = (handed.len(), detail(wish));
+    let rows = match picked {
+        [one] => vec![ledger.ahead.take(&ledger.db, *one)?],
+        _ => PassportRow::by_seqs(&ledger.db, picked)?,
+    };
+    for (position, was) in (first..).zip(rows) {
+        let wallet = wallets.map(|wallets| wallets[position]);
+        let becomes = was.with(handed_state(wish, &was, position as u32, wallet)?);
+        let told = handed_out(ledger, &becomes, wish.with_content)?;
+        handed.push(told.unwrap_or_else(|| unreachable!("it is being handed out")));
+        match wallet {
+            None => ledger.hand_out(HandOutStep { was, becomes, at: wish.now }, &wish.by, &detail)?,
+            Some(to) => {
+                let change = Change { event: Event::Airdropped, by: &wish.by, at: wish.now };
+                ledger.change(&was, &becomes, change, &with_recipient(&detail, to))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The state of the passport that is handed out at this position.
+fn handed_state(
+    wish: &Reserve,
     was: &PassportRow,
     position: u32,
-    recipient: Option<WalletAddress>,
-    detail: &str,
-) -> Result<HandedOut, StoreError> {
-    let reservation = wish.keep.as_ref().map(|kept| kept.id);
+    wallet: Option<WalletAddress>,
+) -> Result<State, Fault> {
     let terms = Terms {
         number: wish.seed.number(position),
         secret: SecretId::FIRST,
         at: wish.now,
         until: wish.until,
-        reservation,
+        reservation: wish.keep.as_ref().map(|kept| kept.id),
         kiosk: None,
     };
     let state = was.state.clone();
-    let (event, state) = match recipient {
-        None => (Event::Reserved, state.reserve(terms)),
-        Some(to) => (Event::Airdropped, state.airdrop(to, terms)),
+    let state = match wallet {
+        None => state.reserve(terms),
+        Some(to) => state.airdrop(to, terms),
     };
-    let becomes = was.with(state.map_err(|refusal| was.wrong_in_pool(&refusal))?);
-    let change = Change { event, by: &wish.by, at: wish.now };
-    match recipient {
-        None => ledger.change(was, &becomes, change, detail)?,
-        Some(to) => ledger.change(was, &becomes, change, &with_recipient(detail, to))?,
-    }
-    handed_out(ledger, &becomes, wish.with_content)?.ok_or_else(|| unreachable!("it was just handed out"))
+    state.map_err(|refusal| was.wrong_in_pool(&refusal))
 }
 
 fn handed_out(ledger: &Ledger, row: &PassportRow, with_content: bool) -> Result<Option<HandedOut>, StoreError> {

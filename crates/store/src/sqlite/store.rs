@@ -27,7 +27,7 @@ use crate::{
 #[async_trait]
 impl Store for SqliteStore {
     async fn reserve(&self, wish: Reserve) -> Result<Reservation, StoreError> {
-        self.write(move |ledger| reserve::reserve(ledger, &wish)).await
+        self.writer().run(move |ledger| reserve::reserve(ledger, &wish)).await
     }
 
     async fn reset(&self, wish: Reset) -> Result<u64, StoreError> {

@@ -4,13 +4,17 @@
 //! callers share one fsync, and nobody hears of a change that a power cut could take back.
 
 use std::{
-    sync::Mutex,
+    sync::{Arc, Mutex},
     thread::{self, JoinHandle},
 };
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::{checkpoint::Checkpoints, ledger::Ledger};
+use super::{
+    checkpoint::Checkpoints,
+    gathering::{self, Gathering, worth_waiting_for},
+    ledger::Ledger,
+};
 use crate::{Fault, StoreError};
 
 /// How many callers may wait before the next one waits for a place to wait.
@@ -21,6 +25,7 @@ pub(super) const BATCH: usize = 512;
 #[derive(Debug)]
 pub(super) struct Writer {
     queue: mpsc::Sender<Message>,
+    gathering: Arc<Gathering>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -32,9 +37,10 @@ enum Message {
 impl Writer {
     pub(super) fn start(ledger: Ledger, checkpoints: Checkpoints) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE);
-        let work = Work { ledger, checkpoints, waiting };
+        let gathering = Arc::new(Gathering::new(gathering::AT_MOST));
+        let work = Work { ledger, checkpoints, waiting, gathering: gathering.clone() };
         let thread = thread::Builder::new().name("passpool-writer".into()).spawn(move || or_abort(move || work.run()));
-        Self { queue, thread: Mutex::new(Some(thread.expect("a thread can be started"))) }
+        Self { queue, gathering, thread: Mutex::new(Some(thread.expect("a thread can be started"))) }
     }
 
     /// Runs the verb in a transaction, and answers when that is durable. The verb may run twice: if the transaction that
@@ -46,6 +52,7 @@ impl Writer {
         let (reply, answer) = oneshot::channel();
         let job = Message::Job(Box::new(Verb { verb, outcome: None, reply }));
         self.queue.send(job).await.map_err(|_| Fault::Closed)?;
+        self.gathering.announce(|| self.queue.max_capacity() - self.queue.capacity());
         answer.await.map_err(|_| Fault::Closed)?
     }
 
@@ -103,29 +110,42 @@ struct Work {
     ledger: Ledger,
     checkpoints: Checkpoints,
     waiting: mpsc::Receiver<Message>,
+    gathering: Arc<Gathering>,
 }
 
 impl Work {
     fn run(mut self) {
-        let mut is_open = true;
-        while is_open && let Some(first) = self.waiting.blocking_recv() {
+        let mut answered = 0;
+        while let Some(first) = self.waiting.blocking_recv() {
             let mut jobs = Vec::new();
-            let mut next = Some(first);
-            while let Some(message) = next {
-                match message {
-                    Message::Job(job) if !job.is_abandoned() => jobs.push(job),
-                    Message::Job(_) => {}
-                    Message::Close => {
-                        is_open = false;
-                        self.waiting.close();
-                    }
-                }
-                next = if jobs.len() < BATCH || !is_open { self.waiting.try_recv().ok() } else { None };
+            self.take(first, &mut jobs);
+            self.drain(&mut jobs);
+            let wanted = worth_waiting_for(answered, jobs.len()).min(BATCH);
+            if let Some(missing @ 1..) = wanted.checked_sub(jobs.len()) {
+                self.gathering.wait(missing, || self.waiting.len());
+                self.drain(&mut jobs);
             }
+            answered = jobs.len();
             self.process(jobs);
             self.checkpoints.after_commit(&self.ledger.db);
         }
         self.checkpoints.end();
+    }
+
+    /// Takes what waits at this moment, as far as it fits into one transaction; if the store closes, then all.
+    fn drain(&mut self, jobs: &mut Vec<Box<dyn Job>>) {
+        while jobs.len() < BATCH || self.waiting.is_closed() {
+            let Ok(message) = self.waiting.try_recv() else { break };
+            self.take(message, jobs);
+        }
+    }
+
+    fn take(&mut self, message: Message, jobs: &mut Vec<Box<dyn Job>>) {
+        match message {
+            Message::Job(job) if !job.is_abandoned() => jobs.push(job),
+            Message::Job(_) => {}
+            Message::Close => self.waiting.close(),
+        }
     }
 
     fn process(&mut self, mut jobs: Vec<Box<dyn Job>>) {

@@ -78,6 +78,8 @@ contract! {
     reserving::a_count_out_of_range_is_refused,
     reserving::an_imported_code_is_used_once,
     reserving::a_printed_code_is_passed_over,
+    reserving::passports_of_one_wish_are_found_as_they_were_told,
+    reserving::a_passport_is_handed_out_as_it_is_by_then,
     reserving::content_comes_back_as_it_was_given,
     repeats::a_repeat_gets_the_first_answer,
     repeats::a_key_with_other_parameters_is_refused,

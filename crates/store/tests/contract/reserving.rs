@@ -6,7 +6,7 @@ use std::{
 };
 
 use passpool_core::{Code, Content, LinkKey, Passphrase, Refusal, Reserve, Rule, SecretId, Shortage, StateName};
-use passpool_store::Create;
+use passpool_store::{Create, EditPassport, LinksOf, OfPassport, ShowLinks};
 
 use crate::shop::{Shop, at, id, ids, passport, refusal, rounds, secret, selector, tagged, terms};
 
@@ -160,6 +160,70 @@ pub(crate) async fn a_printed_code_is_passed_over(shop: &Shop) {
     assert_eq!(shop.counts("vip", at(0)).await.of(StateName::Available), 2);
     assert_eq!(ids(&shop.reserve("vip", 1).await.unwrap()), [2]);
     assert_eq!(shop.reserve("vip", 1).await, Err(Refusal::PoolShort { available: 0 }));
+}
+
+/// Neighbours may be written together, whatever stands between them: codes of their own, passports that nobody gets by this
+/// tag, and one that was handed out before. Each is to be found as it was told.
+pub(crate) async fn passports_of_one_wish_are_found_as_they_were_told(shop: &Shop) {
+    let sealed = |n: u64| secret().seal(id(n), &Passphrase::parse("sesame").unwrap(), [9; 24]);
+    let with_code = |n, code| passpool_core::NewPassport { code, ..passport(n, "vip") };
+    let passports = (1..=30).map(|n| match n {
+        7 => with_code(n, Code::Imported(sealed(n), SecretId::FIRST)),
+        8 => with_code(n, Code::Printed(sealed(n), SecretId::FIRST)),
+        13 => passport(n, "plain"),
+        n => passport(n, "vip"),
+    });
+    shop.store().create(Create { passports: passports.collect(), terms: terms() }).await.unwrap();
+    assert_eq!(ids(&shop.reserve("vip", 3).await.unwrap()), [1, 2, 3]);
+    for round in 0..2 {
+        shop.reset(tagged("vip"), at(round)).await.unwrap();
+        let wish = shop.kept("vip", 25, &[]);
+        let told = shop.reserve_as(wish.clone()).await.unwrap();
+        let expected: Vec<u64> = (1..=27).filter(|n| ![8, 13].contains(n)).collect();
+        assert_eq!(ids(&told), expected);
+        let look = ShowLinks {
+            of: LinksOf::Reservation { id: told.id.unwrap(), from: 0, limit: LinksOf::MAX },
+            with_content: false,
+            by: wish.by,
+            now: at(round),
+        };
+        let found = shop.store().show_links(look).await.unwrap();
+        let found: Vec<_> = found.iter().map(|shown| (shown.passport, shown.key.clone().unwrap())).collect();
+        let told: Vec<_> = told.handed_out.iter().map(|handed| (handed.passport, handed.key.clone())).collect();
+        assert_eq!(found, told);
+        let opens = |(passport, key): &(_, _)| secret().passphrase(*passport, key).unwrap().reveal().to_owned();
+        assert_eq!(told.iter().map(opens).collect::<BTreeSet<_>>().len(), 25);
+    }
+    assert_eq!(ids(&shop.reserve("vip", 3).await.unwrap()), [28, 29, 30]);
+}
+
+/// Whoever asks for one passport after the other may be given what was read a while ago, but not if somebody has changed it.
+pub(crate) async fn a_passport_is_handed_out_as_it_is_by_then(shop: &Shop) {
+    shop.stock(1, 200, "vip").await;
+    let store = shop.store();
+    for first in (1..=100).step_by(10) {
+        for next in first..first + 8 {
+            assert_eq!(ids(&shop.reserve("vip", 1).await.unwrap()), [next]);
+        }
+        let (edited, gone) = (first + 8, first + 9);
+        let content = Content::parse(&format!(r#"{{"name":"Watch {edited}"}}"#)).unwrap();
+        let (by, now) = (passpool_core::Actor::CommandLine, at(0));
+        let edit = EditPassport {
+            passport: id(edited),
+            if_version: None,
+            tags: None,
+            content: Some(content.clone()),
+            by: by.clone(),
+            now,
+        };
+        store.edit_passport(edit).await.unwrap();
+        store.withdraw(OfPassport { passport: id(gone), by, now }).await.unwrap();
+        let wish = Reserve { with_content: true, ..shop.wish("vip", 1) };
+        let given = shop.reserve_as(wish).await.unwrap();
+        assert_eq!((ids(&given), &given.only().content), (vec![edited], &Some(content)));
+    }
+    shop.reset(tagged("vip"), at(0)).await.unwrap();
+    assert_eq!(ids(&shop.reserve("vip", 1).await.unwrap()), [1]);
 }
 
 pub(crate) async fn content_comes_back_as_it_was_given(shop: &Shop) {
