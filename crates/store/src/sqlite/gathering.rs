@@ -14,6 +14,9 @@ use std::{
 /// How long the first may have to wait for others: what some fsyncs take.
 pub(super) const AT_MOST: Duration = Duration::from_micros(500);
 
+/// For fewer nobody waits: as long as the processors have time to spare, a commit of its own is the sooner answer.
+const FEW: usize = 32;
+
 /// Where the writer waits and callers announce themselves.
 #[derive(Debug)]
 pub(super) struct Gathering {
@@ -23,9 +26,6 @@ pub(super) struct Gathering {
     waits: Mutex<()>,
     are_there: Condvar,
 }
-
-/// For fewer nobody waits: as long as the processors have time to spare, a commit of its own is the sooner answer.
-const FEW: usize = 32;
 
 /// How many are worth waiting for when so many were answered last, and so many have come since: four fifths of them all, or
 /// none.

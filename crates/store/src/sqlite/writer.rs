@@ -1,7 +1,8 @@
 //! The writer: one thread that owns the connection that writes.
 //!
 //! It drains what waits, runs it in one transaction, commits once, and only then answers everybody. So a hundred
-//! callers share one fsync, and nobody hears of a change that a power cut could take back.
+//! callers share one fsync, and nobody hears of a change that a power cut could take back. While many call, it waits a moment
+//! for those whom it has just answered.
 
 use std::{
     sync::{Arc, Mutex},
