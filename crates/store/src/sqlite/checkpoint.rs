@@ -1,8 +1,8 @@
 //! Checkpoints: the log's pages move into the file, mostly in a thread of their own.
 //!
-//! A checkpoint writes and syncs the file, which takes tens of milliseconds that no caller should wait for. The thread
-//! cannot make the log start over while the writer goes on appending, so now and then the writer does the little that
-//! is left itself.
+//! A checkpoint writes and syncs the file, which takes tens of milliseconds that no caller should wait for. The log starts
+//! over once all of it is in the file, so the thread goes after what was appended meanwhile. Where the writer is always
+//! quicker, it does the little that is left itself now and then.
 
 use std::{
     cell::Cell,
@@ -16,8 +16,11 @@ use rusqlite::{Connection, hooks::Wal};
 
 use crate::Fault;
 
-/// From how many pages of log on the thread is woken: 4 MB.
-const WAKE_AT: c_int = 1_000;
+/// After how many pages of log the thread is woken again: 4 MB. A page that many commits change is moved once for all of
+/// them, so the thread has less to do than if it came after each.
+const WAKE_EVERY: c_int = 1_000;
+/// How often it goes after what was appended meanwhile.
+const PASSES: usize = 3;
 /// From how many pages on the writer itself finishes, so that the log starts over: 64 MB.
 const FINISH_AT: c_int = 16_000;
 
@@ -30,6 +33,27 @@ thread_local! {
 pub(super) struct Checkpoints {
     wake: SyncSender<()>,
     thread: JoinHandle<()>,
+    due: Due,
+}
+
+/// When the next checkpoint is due, by the log's length.
+#[derive(Debug, Default)]
+struct Due {
+    last: c_int,
+}
+
+impl Due {
+    /// True if the log has grown enough since this was true last.
+    fn is_now(&mut self, pages: c_int) -> bool {
+        if pages < self.last {
+            self.last = 0; // It has started over.
+        }
+        let due = pages - self.last >= WAKE_EVERY;
+        if due {
+            self.last = pages;
+        }
+        due
+    }
 }
 
 impl Checkpoints {
@@ -44,9 +68,9 @@ impl Checkpoints {
         }))?;
         let (wake, woken) = mpsc::sync_channel(1);
         let thread = thread::Builder::new().name("passpool-checkpoint".into());
-        let work = move || woken.iter().for_each(|()| checkpoint(&db));
+        let work = move || woken.iter().for_each(|()| checkpoint_to_end(&db));
         let thread = thread.spawn(work).map_err(|error| Fault::Database(error.to_string()))?;
-        Ok(Self { wake, thread })
+        Ok(Self { wake, thread, due: Due::default() })
     }
 
     /// Ends the thread and closes its connection. The writer's is then the last one, and tidies the log away.
@@ -56,20 +80,51 @@ impl Checkpoints {
     }
 
     /// To be called by the writer's thread when it has answered.
-    pub(super) fn after_commit(&self, writer: &Connection) {
+    pub(super) fn after_commit(&mut self, writer: &Connection) {
         let pages = LOG_PAGES.get();
+        if !self.due.is_now(pages) {
+            return;
+        }
         if pages >= FINISH_AT {
             checkpoint(writer);
-            LOG_PAGES.set(0);
-        } else if pages >= WAKE_AT {
+        } else {
             let _ = self.wake.try_send(()); // It is awake already if there is no room.
         }
     }
 }
 
-/// Moves what can be moved without waiting for anybody.
-fn checkpoint(db: &Connection) {
-    if let Err(error) = db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
-        tracing::warn!(%error, "a checkpoint failed; the next one goes on where it stopped");
+/// Moves everything, and then what was appended meanwhile, as often as it makes sense.
+fn checkpoint_to_end(db: &Connection) {
+    let mut known = None;
+    for _ in 0..PASSES {
+        let pages = checkpoint(db);
+        if pages.is_none() || pages == known {
+            return;
+        }
+        known = pages;
+    }
+}
+
+/// Moves what can be moved without waiting for anybody, and answers how long the log was when it began.
+fn checkpoint(db: &Connection) -> Option<c_int> {
+    let moved = db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get(1));
+    moved.inspect_err(|error| tracing::warn!(%error, "a checkpoint failed; the next one goes on where it stopped")).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_checkpoint_is_due_whenever_the_log_has_grown_by_a_thousand_pages() {
+        let mut due = Due::default();
+        let mut check = |pages, expected| assert_eq!(due.is_now(pages), expected, "{pages}");
+        check(999, false);
+        check(1_010, true);
+        check(1_010, false);
+        check(2_009, false);
+        check(2_010, true);
+        check(7, false); // It has started over.
+        check(1_000, true);
     }
 }

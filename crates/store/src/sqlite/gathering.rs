@@ -1,7 +1,8 @@
-//! Gathering: the writer waits a moment for those who are about to come, so that one commit serves them all.
+//! Gathering: the writer waits a moment for those who are about to come, so that one commit serves them too.
 //!
 //! Callers who were answered just now mostly come back with their next call. A commit that begins at the first of them
-//! serves few, and costs as much as one that serves all.
+//! serves few, and costs as much as one that serves many; one that begins at the last leaves nothing to do for those who
+//! speak HTTP meanwhile. So half of them are written while the other half is answered and comes back.
 
 use std::{
     sync::{
@@ -11,11 +12,8 @@ use std::{
     time::Duration,
 };
 
-/// How long the first may have to wait for others: what some fsyncs take.
-pub(super) const AT_MOST: Duration = Duration::from_micros(500);
-
-/// For fewer nobody waits: as long as the processors have time to spare, a commit of its own is the sooner answer.
-const FEW: usize = 32;
+/// How long the first may have to wait for others, should they not come: as long as some fsyncs take.
+pub(super) const AT_MOST: Duration = Duration::from_millis(2);
 
 /// Where the writer waits and callers announce themselves.
 #[derive(Debug)]
@@ -27,11 +25,10 @@ pub(super) struct Gathering {
     are_there: Condvar,
 }
 
-/// How many are worth waiting for when so many were answered last, and so many have come since: four fifths of them all, or
-/// none.
+/// How many are worth waiting for when so many were answered last, and so many have come since: half of them all. If as many
+/// have come as were answered, they are there already, so calls at a constant rate soon wait for nobody.
 pub(super) const fn worth_waiting_for(answered: usize, came: usize) -> usize {
-    let most = (answered + came) * 4 / 5;
-    if most < FEW { 0 } else { most }
+    usize::midpoint(answered, came)
 }
 
 impl Gathering {
@@ -69,12 +66,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn most_of_those_who_were_answered_are_waited_for() {
+    fn half_of_those_who_call_are_waited_for() {
         let check = |answered, came, expected| assert_eq!(worth_waiting_for(answered, came), expected);
         check(0, 1, 0);
-        check(16, 16, 0);
-        check(40, 0, 32);
-        check(200, 56, 204);
+        check(1, 1, 1);
+        check(2, 1, 1);
+        check(3, 1, 2);
+        check(16, 16, 16);
+        check(200, 56, 128);
+        check(10, 90, 50);
     }
 
     /// With an hour to wait, each round ends because the last caller ended it.
