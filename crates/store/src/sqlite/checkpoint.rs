@@ -19,7 +19,7 @@ use crate::Fault;
 /// After how many pages of log the thread is woken again: 4 MB. A page that many commits change is moved once for all of
 /// them, so the thread has less to do than if it came after each.
 const WAKE_EVERY: c_int = 1_000;
-/// How often it goes after what was appended meanwhile.
+/// How often it moves pages before it sleeps again: once, and then what was appended meanwhile.
 const PASSES: usize = 3;
 /// From how many pages on the writer itself finishes, so that the log starts over: 64 MB.
 const FINISH_AT: c_int = 16_000;
@@ -93,7 +93,7 @@ impl Checkpoints {
     }
 }
 
-/// Moves everything, and then what was appended meanwhile, as often as it makes sense.
+/// Moves everything, and then what was appended meanwhile, until nothing was or the writer has been quicker each time.
 fn checkpoint_to_end(db: &Connection) {
     let mut known = None;
     for _ in 0..PASSES {
