@@ -27,6 +27,7 @@ mod lock;
 mod opening;
 mod passport;
 mod pick;
+mod pool;
 mod preview;
 mod profile;
 mod reader;

@@ -281,6 +281,40 @@ async fn a_dropped_import_takes_the_tags_along_that_nobody_else_has() {
 }
 
 /// As many chunks as make a tag a large one, with a passport each.
+/// A commit that changes many chunks notes what it took in one row. The chunks still hold it.
+#[tokio::test]
+async fn what_is_only_noted_is_out_of_the_pool_for_everybody() {
+    let file = File::new();
+    let (mut store, other) = (file.open(), file.open());
+    for id in 1..=60 {
+        stock(&*store, id..id + 1, &format!("vip,own-{id}")).await;
+    }
+    let notes = || {
+        let db = rusqlite::Connection::open(file.path()).unwrap();
+        db.query_row("SELECT count(*) FROM taken", [], |row| row.get::<_, u32>(0)).unwrap()
+    };
+    let mut given = reserve(&*store, "vip", 20, 1).await.unwrap();
+    assert_eq!(notes(), 1);
+    assert_clean(&*store).await;
+    assert!(is_short(&reserve(&*store, &format!("own-{}", given[7]), 1, 2).await));
+    assert_eq!(notes(), 1);
+    assert!(is_short(&reserve(&*other, &format!("own-{}", given[7]), 1, 2).await));
+    assert_eq!(notes(), 0, "whoever reads another's notes writes the chunks");
+    assert_clean(&*store).await;
+    given.extend(reserve(&*store, "vip", 20, 3).await.unwrap());
+    assert_eq!(notes(), 1);
+    store.close().await;
+    store = file.open();
+    given.extend(reserve(&*store, "vip", 20, 4).await.unwrap());
+    assert_eq!(given.iter().copied().collect::<BTreeSet<_>>(), (1..61).collect());
+    assert!(is_short(&reserve(&*store, "vip", 1, 5).await));
+    assert_clean(&*store).await;
+    assert_eq!(reset(&*store, "vip").await, 60);
+    assert_eq!(notes(), 0, "a note would take away again what came back");
+    assert_eq!(reserve(&*other, "vip", 60, 6).await.unwrap().len(), 60);
+    assert_clean(&*store).await;
+}
+
 #[tokio::test]
 async fn a_large_tag_is_counted_from_its_tally_and_exactly() {
     let file = File::new();

@@ -30,7 +30,8 @@ use crate::{
 const CACHE: i64 = 192 * 1_024;
 
 /// What is built from the rows, or belongs to imports alone.
-const DERIVED: [&str; 8] = ["pool", "tagged", "standing", "tally", "hidden", "import", "repeat_era", "repeat_place"];
+const DERIVED: [&str; 9] =
+    ["pool", "taken", "tagged", "standing", "tally", "hidden", "import", "repeat_era", "repeat_place"];
 
 pub(crate) struct CopySide {
     path: PathBuf,

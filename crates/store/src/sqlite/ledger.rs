@@ -17,6 +17,7 @@ use super::{
     hand_out::Waiting,
     passport::PassportRow,
     pick::Marks,
+    pool::Pool,
     recipient,
     repeat::Repeats,
     sets::{Sets, Table},
@@ -31,7 +32,7 @@ const REMEMBERED_TAGS: usize = 16_384;
 
 pub(super) struct Ledger {
     pub(super) db: Connection,
-    pub(super) pool: Sets,
+    pub(super) pool: Pool,
     pub(super) tagged: Sets,
     pub(super) standing: Sets,
     pub(super) repeats: Repeats,
@@ -68,7 +69,7 @@ impl Ledger {
     pub(super) fn new(db: Connection) -> Self {
         Self {
             db,
-            pool: Sets::new(Table::Pool),
+            pool: Pool::new(),
             tagged: Sets::new(Table::Tagged),
             standing: Sets::new(Table::Standing),
             repeats: Repeats::new(),
@@ -89,6 +90,7 @@ impl Ledger {
         self.begin()?;
         let done = work(self).and_then(|value| {
             self.flush()?;
+            self.pool.follow_up(&self.db)?;
             self.repeats.follow_up(&self.db)?;
             self.db.execute_batch("COMMIT")?;
             Ok(value)
@@ -200,6 +202,7 @@ impl Ledger {
     /// Writes the sets out and forgets them, for work that changes their tables itself.
     pub(super) fn drop_chunks(&mut self) -> Result<(), Fault> {
         self.flush()?;
+        self.pool.write_all(&self.db)?;
         self.forget_sets();
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Sets of passports in a table of chunks, changed in memory and written once a transaction.
+//! Sets of passports in a table of chunks, changed in memory and written together.
 
 use std::collections::BTreeMap;
 
@@ -68,7 +68,7 @@ impl Table {
 pub(super) struct Sets {
     table: Table,
     chunks: BTreeMap<(u32, u32), Chunk>,
-    /// What has to be written before the commit, in the order of the first change.
+    /// What has to be written, in the order of the first change.
     changed: Vec<(u32, u32)>,
 }
 
@@ -79,7 +79,7 @@ struct Chunk {
 }
 
 impl Sets {
-    pub(super) fn new(table: Table) -> Self {
+    pub(super) const fn new(table: Table) -> Self {
         Self { table, chunks: BTreeMap::new(), changed: Vec::new() }
     }
 
@@ -94,6 +94,14 @@ impl Sets {
             return Ok(());
         }
         Err(Fault::Damaged(format!("passport number {seq} is missing from {} {key}", self.table.name())))
+    }
+
+    /// Takes a passport out of a set in which it may no longer be.
+    pub(super) fn leave_out(&mut self, db: &Connection, key: u32, seq: u64) -> Result<(), Fault> {
+        if self.load(db, key, chunk_of(seq))?.bits.contains(bit_of(seq)) {
+            self.changing(db, key, chunk_of(seq))?.remove(bit_of(seq));
+        }
+        Ok(())
     }
 
     /// The bits of a chunk, empty if it has none.
@@ -116,26 +124,41 @@ impl Sets {
             if !self.chunks[&(key, stored)].bits.is_empty() {
                 return Ok(Some(stored));
             }
-            from = stored + 1; // It was emptied in this transaction.
+            from = stored + 1; // It was emptied, and that is not written yet.
         }
     }
 
     /// Writes what was changed.
     pub(super) fn flush(&mut self, db: &Connection) -> Result<(), Fault> {
+        let mut changed = self.take_changed();
+        changed.sort_unstable(); // Neighbouring rows share pages.
+        changed.into_iter().try_for_each(|place| self.write(db, place))
+    }
+
+    /// How many chunks were changed and not written.
+    pub(super) const fn changed(&self) -> usize {
+        self.changed.len()
+    }
+
+    /// Those chunks, for somebody who writes all of them, sooner or later.
+    pub(super) fn take_changed(&mut self) -> Vec<(u32, u32)> {
+        std::mem::take(&mut self.changed)
+    }
+
+    /// Writes a changed chunk as it is by now.
+    pub(super) fn write(&mut self, db: &Connection, place: (u32, u32)) -> Result<(), Fault> {
         let Statements { write, delete, .. } = self.table.statements();
-        self.changed.sort_unstable(); // Neighbouring rows share pages.
-        for place @ (key, number) in self.changed.drain(..) {
-            let chunk = self.chunks.get_mut(&place).expect("a changed chunk is in memory");
-            chunk.is_changed = false;
-            if chunk.bits.is_empty() {
-                if chunk.is_stored {
-                    db.prepare_cached(delete)?.execute(params![key, number])?;
-                }
-                self.chunks.remove(&place);
-            } else {
-                db.prepare_cached(write)?.execute(params![key, number, chunk.bits.encode()])?;
-                chunk.is_stored = true;
+        let (key, number) = place;
+        let chunk = self.chunks.get_mut(&place).expect("a changed chunk is in memory");
+        chunk.is_changed = false;
+        if chunk.bits.is_empty() {
+            if chunk.is_stored {
+                db.prepare_cached(delete)?.execute(params![key, number])?;
             }
+            self.chunks.remove(&place);
+        } else {
+            db.prepare_cached(write)?.execute(params![key, number, chunk.bits.encode()])?;
+            chunk.is_stored = true;
         }
         Ok(())
     }
@@ -143,7 +166,7 @@ impl Sets {
     /// Makes room, after a commit.
     pub(super) fn trim(&mut self) {
         if self.chunks.len() > REMEMBERED {
-            self.forget();
+            self.chunks.retain(|_, chunk| chunk.is_changed);
         }
     }
 

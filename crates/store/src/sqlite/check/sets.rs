@@ -4,11 +4,15 @@ use std::collections::HashMap;
 
 use passpool_core::StateName;
 
-use super::super::{
-    bits::{Bits, bit_of, chunk_of, seq_of},
-    passport::PassportRow,
-    sets::{EVERY_PASSPORT, Table},
-    snapshot::{Snapshot, decode},
+use super::{
+    super::{
+        bits::{Bits, bit_of, chunk_of, seq_of},
+        passport::PassportRow,
+        pool::for_each_taken,
+        sets::{EVERY_PASSPORT, Table},
+        snapshot::{Snapshot, decode},
+    },
+    unless_damaged,
 };
 use crate::{CheckReport, Fault};
 
@@ -36,6 +40,7 @@ impl Expected {
 }
 
 pub(super) fn check(snapshot: &Snapshot<'_>, mut expected: Expected, report: &mut CheckReport) -> Result<(), Fault> {
+    let mut taken = taken(snapshot, report)?;
     for (table, sql) in [
         (Table::Pool, "SELECT tag, chunk, bits FROM pool"),
         (Table::Tagged, "SELECT tag, chunk, bits FROM tagged"),
@@ -49,13 +54,21 @@ pub(super) fn check(snapshot: &Snapshot<'_>, mut expected: Expected, report: &mu
                 continue;
             }
             let place = format!("{} {key}, chunk {chunk}", table.name());
-            let bits = match decode(table, key, chunk, row.get_ref(2)?.as_blob()?) {
+            let mut bits = match decode(table, key, chunk, row.get_ref(2)?.as_blob()?) {
                 Ok(bits) => bits,
                 Err(fault) => {
                     report.find(place, fault.to_string());
                     continue;
                 }
             };
+            if table == Table::Pool
+                && let Some(taken) = taken.remove(&(key, chunk))
+            {
+                bits.subtract(&taken);
+                if bits.is_empty() && !expected.0.contains_key(&(table, key, chunk)) {
+                    continue;
+                }
+            }
             match expected.0.remove(&(table, key, chunk)) {
                 Some(expected) if expected == bits => {}
                 Some(expected) => report.find(place, difference(chunk, &expected, &bits)),
@@ -67,6 +80,17 @@ pub(super) fn check(snapshot: &Snapshot<'_>, mut expected: Expected, report: &mu
         report.find(format!("{} {key}, chunk {chunk}", table.name()), "the row is missing");
     }
     Ok(())
+}
+
+/// What the pool's chunks still hold and what is not in the pool any more, by tag and chunk.
+fn taken(snapshot: &Snapshot<'_>, report: &mut CheckReport) -> Result<HashMap<(u32, u32), Bits>, Fault> {
+    let mut taken = HashMap::new();
+    let read = for_each_taken(snapshot.db, |_, (tag, seq)| {
+        taken.entry((tag, chunk_of(seq))).or_insert_with(Bits::empty).insert(bit_of(seq));
+        Ok(())
+    });
+    unless_damaged(read, "pool", report)?;
+    Ok(taken)
 }
 
 fn difference(chunk: u32, expected: &Bits, found: &Bits) -> String {
