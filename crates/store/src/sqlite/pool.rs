@@ -104,12 +104,13 @@ impl Pool {
     /// Writes or notes what was changed.
     pub(super) fn flush(&mut self, db: &Connection) -> Result<(), Fault> {
         let Limits { few, in_note, .. } = self.limits;
-        let left = self.notes(db)?.way.as_ref().map_or(0, |way| way.left.len());
-        let changed = self.chunks.changed() + left;
-        if self.notes(db)?.are_over || changed <= few || self.taken.len() > in_note {
-            return self.write_all(db);
+        let Notes { are_over, way, .. } = self.notes(db)?;
+        let (are_over, on_their_way) = (*are_over, way.as_ref().map_or(0, |way| way.left.len()));
+        if are_over || self.chunks.changed() + on_their_way <= few || self.taken.len() > in_note {
+            self.write_all(db)
+        } else {
+            self.note(db)
         }
-        self.note(db)
     }
 
     /// Writes every chunk that is not as it is in memory, so that nothing is noted any more.
