@@ -140,7 +140,7 @@ proptest! {
             }
             prop_assert!(parties[who].noted() <= 3 * SMALL.begin_at);
             // Who looks through another's eyes changes when notes are read, so it is not done each time.
-            if pool.len() % 3 == 0 {
+            if pool.len().is_multiple_of(3) {
                 prop_assert_eq!(&parties[1 - who].sees(), &pool);
             }
         }
