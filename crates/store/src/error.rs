@@ -63,6 +63,11 @@ pub enum OpenError {
     Older { path: PathBuf, version: i64, known: i64 },
     #[error("another passpool serves {0} already")]
     Served(PathBuf),
+    /// Nothing is brought up to date behind a server's back.
+    #[error(
+        "{0} was made by an older Passpool that still serves it: end that server first, so that the file can be brought up to date"
+    )]
+    ServedByOlder(PathBuf),
     #[error("{0} is in use: an import into it or a copy of it is running")]
     InUse(PathBuf),
     #[error(

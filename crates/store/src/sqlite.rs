@@ -107,6 +107,7 @@ pub fn open(path: &Path, intent: Intent, secret: Option<Fingerprint>) -> Result<
     }
     let serving = match intent {
         Intent::Serve => Some(take_serve_lock(path)?),
+        Intent::Write if schema::is_older(path)? => Some(keep_old_servers_away(path)?),
         Intent::Read | Intent::Write => None,
     };
     let fault = |fault| OpenError::Fault { path: path.to_owned(), fault };
@@ -119,6 +120,8 @@ pub fn open(path: &Path, intent: Intent, secret: Option<Fingerprint>) -> Result<
             Some(Writer::start(Ledger::new(db), checkpoints))
         }
     };
+    // Whoever only brought the file up to date serves nobody.
+    let serving = serving.filter(|_| intent == Intent::Serve);
     let readers = Readers::new(path.to_owned());
     Ok(Arc::new(SqliteStore { path: path.to_owned(), writer, readers, importing: Mutex::new(None), _serving: serving }))
 }
@@ -136,6 +139,14 @@ fn take_serve_lock(path: &Path) -> Result<Lock, OpenError> {
     let lock = Lock::take(path, Purpose::Serve);
     let lock = lock.map_err(|error| OpenError::Io { path: path.to_owned(), error })?;
     lock.ok_or_else(|| OpenError::Served(path.to_owned()))
+}
+
+/// A server that goes on with a file of which it does not know everything would undo what it does not know.
+fn keep_old_servers_away(path: &Path) -> Result<Lock, OpenError> {
+    take_serve_lock(path).map_err(|error| match error {
+        OpenError::Served(path) => OpenError::ServedByOlder(path),
+        error => error,
+    })
 }
 
 #[derive(Debug)]

@@ -427,3 +427,22 @@ async fn whoever_only_reads_leaves_an_old_database_alone_and_is_told_so() {
         reader.close().await;
     }
 }
+
+#[tokio::test]
+async fn an_old_database_that_is_served_is_not_brought_up_to_date() {
+    let file = File::of_version(4, &stock());
+    let lock = format!("{}.serve.lock", file.path().display());
+    let lock = std::fs::OpenOptions::new().write(true).create(true).truncate(false).open(lock).unwrap();
+    lock.try_lock().unwrap();
+    let refused = sqlite::open(&file.path(), Intent::Write, None).map(drop).unwrap_err();
+    assert!(matches!(refused, OpenError::ServedByOlder(_)), "{refused}");
+    let refused = sqlite::open(&file.path(), Intent::Read, None).map(drop).unwrap_err();
+    assert!(matches!(refused, OpenError::Older { version: 4, .. }), "it was left alone: {refused}");
+    drop(lock);
+    // Who brings it up to date does not keep a server away afterwards.
+    let command = file.open();
+    let server = sqlite::open(&file.path(), Intent::Serve, None).unwrap();
+    assert_clean(&*server).await;
+    server.close().await;
+    command.close().await;
+}

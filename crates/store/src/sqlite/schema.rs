@@ -36,13 +36,22 @@ pub(super) fn probe(path: &Path) -> Result<Found, OpenError> {
 
 /// To be asked by those who will not bring it up to date.
 pub(super) fn refuse_older(path: &Path) -> Result<(), OpenError> {
-    let version = connection::open_to_read(path).and_then(|db| applied_version(&db));
-    match version.map_err(|fault| OpenError::Fault { path: path.to_owned(), fault })? {
+    match version_of(path)? {
         version if version < known_version() => {
             Err(OpenError::Older { path: path.to_owned(), version, known: known_version() })
         }
         _ => Ok(()),
     }
+}
+
+/// True if there is a database that has to be brought up to date.
+pub(super) fn is_older(path: &Path) -> Result<bool, OpenError> {
+    Ok(probe(path)? != Found::Nothing && version_of(path)? < known_version())
+}
+
+fn version_of(path: &Path) -> Result<i64, OpenError> {
+    let version = connection::open_to_read(path).and_then(|db| applied_version(&db));
+    version.map_err(|fault| OpenError::Fault { path: path.to_owned(), fault })
 }
 
 /// Brings the schema up to date. What makes a database one, its secret and its admin, comes last and in one step, so
