@@ -107,21 +107,21 @@ pub fn open(path: &Path, intent: Intent, secret: Option<Fingerprint>) -> Result<
     }
     let serving = match intent {
         Intent::Serve => Some(take_serve_lock(path)?),
-        Intent::Write if schema::is_older(path)? => Some(keep_old_servers_away(path)?),
         Intent::Read | Intent::Write => None,
     };
     let fault = |fault| OpenError::Fault { path: path.to_owned(), fault };
     let writer = match intent {
         Intent::Read => None,
         Intent::Write | Intent::Serve => {
+            let changes_an_older = intent == Intent::Write && schema::is_older(path)?;
+            let alone = changes_an_older.then(|| keep_old_servers_away(path)).transpose()?;
             schema::migrate(path, secret)?;
+            drop(alone);
             let mut db = connection::open_to_write(path).map_err(fault)?;
             let checkpoints = Checkpoints::start(path, &mut db).map_err(fault)?;
             Some(Writer::start(Ledger::new(db), checkpoints))
         }
     };
-    // Whoever only brought the file up to date serves nobody.
-    let serving = serving.filter(|_| intent == Intent::Serve);
     let readers = Readers::new(path.to_owned());
     Ok(Arc::new(SqliteStore { path: path.to_owned(), writer, readers, importing: Mutex::new(None), _serving: serving }))
 }

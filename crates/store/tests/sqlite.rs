@@ -280,7 +280,6 @@ async fn a_dropped_import_takes_the_tags_along_that_nobody_else_has() {
     assert_clean(&*store).await;
 }
 
-/// As many chunks as make a tag a large one, with a passport each.
 /// A commit that changes many chunks notes what it took in one row. The chunks still hold it.
 #[tokio::test]
 async fn what_is_only_noted_is_out_of_the_pool_for_everybody() {
@@ -315,6 +314,7 @@ async fn what_is_only_noted_is_out_of_the_pool_for_everybody() {
     assert_clean(&*store).await;
 }
 
+/// As many chunks as make a tag a large one, with a passport each.
 #[tokio::test]
 async fn a_large_tag_is_counted_from_its_tally_and_exactly() {
     let file = File::new();
