@@ -61,7 +61,9 @@ impl ApiKeyDigest {
     /// The digest of what a caller sent. Whatever does not look like a key is refused before anything is looked up.
     pub fn of_sent(sent: &str) -> Result<Self, ApiKeyError> {
         let body = sent.strip_prefix(ApiKey::PREFIX).ok_or(ApiKeyError)?;
-        if body.len() != 52 || !body.bytes().all(|byte| ALPHABET.contains(&byte)) {
+        // Ranges and not a search of the alphabet, which is half of what it costs to know a caller.
+        let is_of_a_key = |byte| matches!(byte, b'a'..=b'z' | b'2'..=b'7');
+        if body.len() != 52 || !body.bytes().all(is_of_a_key) {
             return Err(ApiKeyError);
         }
         Ok(Self(Sha256::digest(sent.as_bytes()).into()))

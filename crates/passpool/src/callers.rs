@@ -50,7 +50,6 @@ impl Callers {
         now: Timestamp,
     ) -> Result<Option<Caller>, StoreError> {
         if let Some(caller) = self.recall(&key, now) {
-            self.note_use(&key, now);
             return Ok(Some(caller));
         }
         let forgotten = self.forgotten.load(Ordering::Acquire);
@@ -72,11 +71,10 @@ impl Callers {
                     known.get(key.as_bytes()).map_or(i64::MIN, |known| known.used.load(Ordering::Relaxed)).into();
                 let fresh =
                     Known { caller: caller.clone(), looked_up: now, being_refreshed: AtomicBool::new(false), used };
+                self.note_use(&key, &fresh, now);
                 known.insert(*key.as_bytes(), fresh);
             }
         }
-        drop(known);
-        self.note_use(&key, now);
         Ok(found)
     }
 
@@ -93,9 +91,7 @@ impl Callers {
         std::mem::take(&mut *self.uses.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn note_use(&self, key: &ApiKeyDigest, now: Timestamp) {
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        let Some(entry) = known.get(key.as_bytes()) else { return };
+    fn note_use(&self, key: &ApiKeyDigest, entry: &Known, now: Timestamp) {
         let minute = now.as_micros().div_euclid(USE_MICROS);
         if entry.used.load(Ordering::Relaxed) < minute && entry.used.swap(minute, Ordering::Relaxed) < minute {
             let at = Timestamp::from_micros(minute * USE_MICROS);
@@ -115,6 +111,7 @@ impl Callers {
         if age >= REFRESH_AFTER_MICROS && !entry.being_refreshed.swap(true, Ordering::Relaxed) {
             return None;
         }
+        self.note_use(key, entry, now);
         Some(entry.caller.clone())
     }
 }

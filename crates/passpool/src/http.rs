@@ -12,6 +12,7 @@ pub(crate) mod openapi;
 mod problem;
 mod request_id;
 mod rpc;
+mod trouble;
 pub(crate) mod v1;
 
 use std::{any::Any, panic::AssertUnwindSafe, time::Duration};
@@ -20,15 +21,14 @@ use axum::{
     Router,
     body::HttpBody as _,
     extract::{MatchedPath, Request, State},
-    http::{HeaderValue, StatusCode, Uri},
+    http::{HeaderValue, Method, StatusCode, Uri},
     middleware::{Next, from_fn_with_state, map_response},
     response::{IntoResponse, Response},
 };
 use futures_util::FutureExt as _;
 use passpool_store::{Fault, StoreError};
-use tracing::Instrument as _;
 
-use self::{problem::Problem, request_id::RequestIds};
+use self::{problem::Problem, request_id::RequestIds, trouble::Trouble};
 use crate::app::App;
 
 /// How large a request's body may be: a bulk reservation with its recipients.
@@ -80,30 +80,27 @@ fn router_with(app: App, more_keyed: Router<App>) -> Router {
 /// One step and not a layer for each, because a layer has its share of memory in every request that waits, and is walked
 /// through twice in a call that waits for a commit.
 async fn walk(State(ids): State<RequestIds>, request: Request, next: Next) -> Response {
-    let id = ids.of(request.headers());
-    let span = span(&request, &id);
-    let mut answer = answer(request, next).instrument(span).await;
-    answer.headers_mut().entry(request_id::HEADER).or_insert(id);
+    let asked = Asked::of(&request, &ids);
+    let mut answer = answer(request, next).await;
+    asked.log(&answer);
+    answer.headers_mut().entry(request_id::HEADER).or_insert(asked.id);
     answer
 }
 
 async fn answer(request: Request, next: Next) -> Response {
     let is_nmp = nmp::speaks(request.uri().path());
-    let answer = if request.body().size_hint().lower() > BODY_AT_MOST as u64 {
-        too_large(is_nmp)
-    } else {
-        let answer = AssertUnwindSafe(next.run(request)).catch_unwind();
-        match tokio::time::timeout(ANSWER_WITHIN, answer).await {
-            // Whoever found that out has plain words alone.
-            Ok(Ok(answer)) if answer.status() == StatusCode::PAYLOAD_TOO_LARGE => too_large(is_nmp),
-            Ok(Ok(answer)) => answer,
-            Ok(Err(panic)) => failed(is_nmp, Fault::Database(format!("a request panicked: {}", message(&*panic)))),
-            // The work may have been cut off in its commit.
-            Err(_) => failed(is_nmp, Fault::OutcomeUnknown),
-        }
-    };
-    tracing::debug!(status = answer.status().as_u16(), "answered");
-    answer
+    if request.body().size_hint().lower() > BODY_AT_MOST as u64 {
+        return too_large(is_nmp);
+    }
+    let answer = AssertUnwindSafe(next.run(request)).catch_unwind();
+    match tokio::time::timeout(ANSWER_WITHIN, answer).await {
+        // Whoever found that out has plain words alone.
+        Ok(Ok(answer)) if answer.status() == StatusCode::PAYLOAD_TOO_LARGE => too_large(is_nmp),
+        Ok(Ok(answer)) => answer,
+        Ok(Err(panic)) => failed(is_nmp, Fault::Database(format!("a request panicked: {}", message(&*panic)))),
+        // The work may have been cut off in its commit.
+        Err(_) => failed(is_nmp, Fault::OutcomeUnknown),
+    }
 }
 
 fn too_large(is_nmp: bool) -> Response {
@@ -123,15 +120,36 @@ async fn wrong_method(uri: Uri) -> Response {
     if nmp::speaks(uri.path()) { nmp::wrong_method() } else { Problem::WrongMethod.into_response() }
 }
 
-/// Names the route's pattern and never the path, the query or a header: those hold secrets.
-fn span(request: &Request, id: &HeaderValue) -> tracing::Span {
-    let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
-    let id = id.to_str().unwrap_or_default();
-    tracing::info_span!("request", method = %request.method(), route, id)
+/// What the log calls a request: by the route's pattern, and never by the path, the query or a header, as those hold
+/// secrets.
+///
+/// It is written down only if there is something to say. A span would be written for each request.
+struct Asked {
+    method: Method,
+    route: Option<MatchedPath>,
+    id: HeaderValue,
+}
+
+impl Asked {
+    fn of(request: &Request, ids: &RequestIds) -> Self {
+        let route = request.extensions().get::<MatchedPath>().cloned();
+        Self { method: request.method().clone(), route, id: ids.of(request.headers()) }
+    }
+
+    fn log(&self, answer: &Response) {
+        let (method, id) = (&self.method, self.id.to_str().unwrap_or_default());
+        let route = self.route.as_ref().map_or("", MatchedPath::as_str);
+        tracing::debug!(%method, route, id, status = answer.status().as_u16(), "answered");
+        if let Some(Trouble { what, why }) = answer.extensions().get() {
+            tracing::error!(%method, route, id, fault = why, "{what}");
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
     use axum::{
         body::Body,
         http::{HeaderMap, header},
@@ -182,5 +200,22 @@ mod tests {
         let told = told(|| panic!("this is a test"), Body::empty()).await;
         assert_eq!(kinds(&told), [(500, "application/json; charset=utf-8"), (500, "application/problem+json")]);
         assert_eq!(told[1].1[request_id::HEADER], "0707070707070708");
+    }
+
+    #[tokio::test]
+    async fn the_log_has_what_failed_under_the_id_of_its_answer() {
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let lines = tracing_subscriber::fmt().with_writer(log.clone()).without_time().with_ansi(false).finish();
+        let logs = tracing::subscriber::set_default(lines);
+        told(|| panic!("this is a test"), Body::empty()).await;
+        drop(logs);
+        let log = String::from_utf8(log.lock().unwrap().clone()).unwrap();
+        let line = |id| {
+            format!(
+                "ERROR passpool::http: a request failed method=GET route=\"\" id=\"{id}\" \
+                 fault=\"the database failed: a request panicked: this is a test\"\n"
+            )
+        };
+        assert_eq!(log, line("0707070707070707") + &line("0707070707070708"));
     }
 }

@@ -33,7 +33,7 @@ use self::{
     page::{Asset, HoldEnd, NoticePage, PassportPage, View},
     words::Words,
 };
-use super::{cors, failed::Failed, problem::Problem};
+use super::{cors, failed::Failed, problem::Problem, trouble::Trouble};
 use crate::app::App;
 
 pub(super) fn routes() -> Router<App> {
@@ -236,14 +236,13 @@ fn failed(error: StoreError, wants_data: bool, headers: &HeaderMap) -> Response 
     if wants_data {
         return Problem::from(error).into_response();
     }
-    tracing::error!(%error, "a page could not be shown");
     let passes = matches!(&error, StoreError::Fault(fault) if Fault::passes(fault));
     let status = if passes { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::INTERNAL_SERVER_ERROR };
     let words = Words::of(&Preferred::of(headers));
     let page = NoticePage { words, title: words.passport, text: words.busy, moment: None, again: true };
     let mut answer = page::answer(status, &page);
     answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-    answer
+    Trouble::new("a page could not be shown", error).on(answer)
 }
 
 /// To somebody whose address has asked for too much.

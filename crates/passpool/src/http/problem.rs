@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 pub(super) use flaw::{Flaw, token};
 
-use super::failed::Failed;
+use super::{failed::Failed, trouble::Trouble};
 
 #[derive(Debug)]
 pub(super) enum Problem {
@@ -123,16 +123,16 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        if let Self::Store(StoreError::Fault(fault)) = &self {
-            tracing::error!(%fault, "a request failed");
-        }
         let answer = self.told().into_response();
         match self {
             Self::NoKey => ([(header::WWW_AUTHENTICATE, "ApiKey header=\"x-api-key\"")], answer).into_response(),
             Self::TooManyRequests(seconds) => retry_after(seconds, answer),
             Self::Store(StoreError::Refusal(Refusal::StillRunning)) => retry_after(1, answer),
             Self::Store(StoreError::Refusal(Refusal::LinkDead)) => (Extension(Failed(1)), answer).into_response(),
-            Self::Store(StoreError::Fault(fault)) if fault.passes() => retry_after(1, answer),
+            Self::Store(StoreError::Fault(fault)) => {
+                let answer = if fault.passes() { retry_after(1, answer) } else { answer };
+                Trouble::new("a request failed", fault).on(answer)
+            }
             _ => answer,
         }
     }

@@ -1,8 +1,11 @@
 //! Request ids: what ties an answer to the log.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    array,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
@@ -10,6 +13,8 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use crate::clock::{Entropy, random};
 
 pub(super) const HEADER: HeaderName = HeaderName::from_static("x-request-id");
+
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
 /// Numbers that count up from a random start, so that two servers, or one before and after a restart, differ.
 #[derive(Clone)]
@@ -24,7 +29,8 @@ impl RequestIds {
     pub(super) fn of(&self, headers: &HeaderMap) -> HeaderValue {
         headers.get(HEADER).cloned().unwrap_or_else(|| {
             let number = self.0.fetch_add(1, Ordering::Relaxed);
-            HeaderValue::try_from(format!("{number:016x}")).expect("digits are a header")
+            let digits: [u8; 16] = array::from_fn(|place| DIGITS[(number >> (60 - 4 * place) & 15) as usize]);
+            HeaderValue::from_bytes(&digits).expect("digits are a header")
         })
     }
 }

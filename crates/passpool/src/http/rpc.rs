@@ -21,7 +21,7 @@ use self::{
     authentication::Authentication,
     envelope::{Call, Envelope, Reply, RpcError},
 };
-use super::{cors, failed::Failed};
+use super::{cors, failed::Failed, trouble::Trouble};
 use crate::app::App;
 
 pub(super) fn routes() -> Router<App> {
@@ -31,7 +31,7 @@ pub(super) fn routes() -> Router<App> {
 async fn answer(State(app): State<App>, body: Result<Bytes, BytesRejection>) -> Response {
     let envelope = body.map_or_else(|_| Envelope::refused(RpcError::NoRequest), |body| Envelope::open(&body));
     let mut replies = Vec::new();
-    let mut failures = 0;
+    let (mut failures, mut trouble) = (0, None);
     for call in envelope.calls {
         let (id, result) = match call {
             Err((id, error)) => (id, Err(error)),
@@ -43,6 +43,9 @@ async fn answer(State(app): State<App>, body: Result<Bytes, BytesRejection>) -> 
             }
         };
         failures += u32::from(result.as_ref().is_err_and(RpcError::is_a_guess));
+        if let Err(RpcError::Internal(why)) = &result {
+            trouble = Some(Trouble::new("a passport could not be read", why));
+        }
         replies.push(Reply { id, result });
     }
     let Some(body) = Reply::write(&replies, envelope.is_batch) else { return StatusCode::NO_CONTENT.into_response() };
@@ -51,6 +54,7 @@ async fn answer(State(app): State<App>, body: Result<Bytes, BytesRejection>) -> 
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
     ];
     let answer = (headers, body).into_response();
+    let answer = if let Some(trouble) = trouble { trouble.on(answer) } else { answer };
     if failures > 0 { (Extension(Failed(failures)), answer).into_response() } else { answer }
 }
 
@@ -73,9 +77,6 @@ async fn read(app: &App, params: &Value) -> Result<Content, RpcError> {
         Ok(_) if !is_in_scope => Err(RpcError::BadToken),
         Ok(opened) => Ok(opened.content),
         Err(StoreError::Refusal(Refusal::LinkDead)) => Err(RpcError::NotYours),
-        Err(error) => {
-            tracing::error!(%error, "a passport could not be read");
-            Err(RpcError::Internal)
-        }
+        Err(error) => Err(RpcError::Internal(error.to_string())),
     }
 }

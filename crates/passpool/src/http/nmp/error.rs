@@ -8,6 +8,8 @@ use passpool_core::Refusal;
 use passpool_store::{Fault, StoreError};
 use serde::Serialize;
 
+use crate::http::trouble::Trouble;
+
 #[derive(Debug)]
 pub(super) enum NmpError {
     /// No key, or a wrong one.
@@ -64,9 +66,9 @@ impl IntoResponse for NmpError {
             }
             Self::Transfer(code, description) => shape_a(StatusCode::BAD_REQUEST, code, description),
             Self::TransferFailed(fault) => {
-                tracing::error!(%fault, "a transfer failed");
                 let code = "nmp.back.deferredTransfer.errorTransfer";
-                shape_a(StatusCode::INTERNAL_SERVER_ERROR, code, "Error during the transfer")
+                let answer = shape_a(StatusCode::INTERNAL_SERVER_ERROR, code, "Error during the transfer");
+                Trouble::new("a transfer failed", fault).on(answer)
             }
             Self::UnknownCertificate => shape_d("undefinedRessource", "This certificate does not exist"),
             Self::Store(StoreError::Refusal(refusal)) => refused(&refusal),
@@ -101,15 +103,14 @@ fn refused(refusal: &Refusal) -> Response {
         }
         // The handlers of these paths ask for nothing that the store could refuse otherwise.
         other => {
-            tracing::error!(refusal = %other, "a refusal that no NMP path should meet");
-            shape_c(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
+            let answer = shape_c(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error");
+            Trouble::new("a refusal that no NMP path should meet", other).on(answer)
         }
     }
 }
 
 fn failed(fault: &Fault) -> Response {
-    tracing::error!(%fault, "a request failed");
-    match fault {
+    let answer = match fault {
         Fault::Locked => busy("The database is locked by another program"),
         Fault::DiskFull => busy("The disk is full or cannot be written"),
         Fault::Closed => busy("The server is closing"),
@@ -120,7 +121,8 @@ fn failed(fault: &Fault) -> Response {
         Fault::Moved(_) | Fault::Damaged(_) | Fault::Database(_) => {
             shape_c(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
         }
-    }
+    };
+    Trouble::new("a request failed", fault).on(answer)
 }
 
 fn busy(message: &str) -> Response {

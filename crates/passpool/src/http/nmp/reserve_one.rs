@@ -1,8 +1,8 @@
 //! `GET /dispenser/distribution/reserveOne`: one passport out of the pool (contract, section 1.1).
 
 use axum::{
-    extract::{RawQuery, State},
-    http::{HeaderMap, HeaderName},
+    extract::{FromRequestParts, State},
+    http::{HeaderMap, HeaderName, request::Parts},
 };
 use passpool_core::{
     Actor, HandOutSeed, IdempotencyKey, Kept, ParameterDigest, Repeat, ReservationId, Reserve, Right, Rule, Selector,
@@ -32,33 +32,38 @@ pub(super) const PATH: &str = "/dispenser/distribution/reserveOne";
         (status = 200, description = "The link, the link with its parts, or the content",
             content((String = "text/plain"), (Value = "application/json"))),
         (status = "default", description = "An error in the NMP's shape", body = Value)))]
-pub(super) async fn reserve_one(
-    State(app): State<App>,
-    caller: NmpCaller,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Result<HandoutAnswer, NmpError> {
-    caller.needs(Right::CertCreate)?;
-    let asked = ReserveOne::parse(query.as_deref(), &headers, app.tag_rule)?;
-    // Hundreds of calls wait below, and each would keep the buffer that its request was read into.
-    drop((query, headers));
+pub(super) async fn reserve_one(State(app): State<App>, asked: ReserveOne) -> Result<HandoutAnswer, NmpError> {
     let format = asked.format;
-    let reservation = app.store.reserve(asked.into_wish(&app, caller)).await?;
+    let reservation = app.store.reserve(asked.into_wish(&app)).await?;
     let handout = Handout::new(reservation.only(), &app.secret, &app.links);
     let handout = handout.map_err(|error| StoreError::from(Fault::Damaged(error.to_string())))?;
     Ok(HandoutAnswer { handout, format, replayed: reservation.replayed })
 }
 
-/// What the caller asked for.
-struct ReserveOne {
+/// What a caller who may asked for.
+///
+/// It is read where the request stands and keeps nothing of it: hundreds of calls wait for their commit, and each would
+/// keep the buffer that its request was read into.
+pub(super) struct ReserveOne {
+    by: Actor,
     selector: Selector,
     format: HandoutFormat,
     expires_in: Option<WholeSeconds>,
     key: Option<IdempotencyKey>,
 }
 
+impl FromRequestParts<App> for ReserveOne {
+    type Rejection = NmpError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, NmpError> {
+        let caller = NmpCaller::from_request_parts(parts, app).await?;
+        caller.needs(Right::CertCreate)?;
+        Self::parse(Actor::User(caller.0.name), parts.uri.query(), &parts.headers, app.tag_rule)
+    }
+}
+
 impl ReserveOne {
-    fn parse(query: Option<&str>, headers: &HeaderMap, rule: Rule) -> Result<Self, NmpError> {
+    fn parse(by: Actor, query: Option<&str>, headers: &HeaderMap, rule: Rule) -> Result<Self, NmpError> {
         let parameters = Parameters::parse(query);
         let selector = parameters.selector(rule)?;
         parameters.required("format")?;
@@ -66,14 +71,13 @@ impl ReserveOne {
             .read("format", HandoutFormat::parse)?
             .ok_or_else(|| NmpError::MissingParameter("format".into()))?;
         let expires_in = parameters.read("expiresIn", WholeSeconds::parse)?;
-        Ok(Self { selector, format, expires_in, key: idempotency_key(headers)? })
+        Ok(Self { by, selector, format, expires_in, key: idempotency_key(headers)? })
     }
 
-    fn into_wish(self, app: &App, caller: NmpCaller) -> Reserve {
+    fn into_wish(self, app: &App) -> Reserve {
         let now = app.clock.now();
-        let by = Actor::User(caller.0.name);
         let keep = self.key.as_ref().map(|key| {
-            let repeat = Repeat { record: key.digest(&by.to_string(), PATH), parameters: self.parameters() };
+            let repeat = Repeat { record: key.digest(&self.by.to_string(), PATH), parameters: self.parameters() };
             Kept::new(ReservationId::new(now, random(&*app.entropy)), Some(repeat))
         });
         Reserve {
@@ -81,7 +85,7 @@ impl ReserveOne {
             selector: self.selector,
             count: 1,
             shortage: Shortage::Refuse,
-            by,
+            by: self.by,
             now,
             keep,
             seed: HandOutSeed::new(random(&*app.entropy)),

@@ -54,13 +54,14 @@ impl Call {
 }
 
 /// What went wrong, as the protocol numbers it; below zero as JSON-RPC does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum RpcError {
     Unreadable,
     NoRequest,
     UnknownMethod,
     InvalidParams(&'static str),
-    Internal,
+    /// Our fault, and why: for the log alone.
+    Internal(String),
     /// Nothing was shown, or nothing that can be read.
     Unauthorized,
     NotStoredHere,
@@ -73,13 +74,13 @@ pub(super) enum RpcError {
 }
 
 impl RpcError {
-    const fn code(self) -> i32 {
+    const fn code(&self) -> i32 {
         match self {
             Self::Unreadable => -32_700,
             Self::NoRequest => -32_600,
             Self::UnknownMethod => -32_601,
             Self::InvalidParams(_) => -32_602,
-            Self::Internal => -32_603,
+            Self::Internal(_) => -32_603,
             Self::Unauthorized | Self::NotStoredHere => 0,
             Self::OtherPassport => 2,
             Self::TooOld => 3,
@@ -89,13 +90,13 @@ impl RpcError {
         }
     }
 
-    const fn message(self) -> &'static str {
+    const fn message(&self) -> &'static str {
         match self {
             Self::Unreadable => "The request is not JSON",
             Self::NoRequest => "The request is no JSON-RPC 2.0",
             Self::UnknownMethod => "There is no such method",
             Self::InvalidParams(wrong) => wrong,
-            Self::Internal => "Something is wrong here: please try again",
+            Self::Internal(_) => "Something is wrong here: please try again",
             Self::Unauthorized => "Neither a readable message with its signature nor a bearer was given",
             Self::NotStoredHere => "Contents are not stored through this gateway",
             Self::OtherPassport => "The message was signed for another certificateId",
