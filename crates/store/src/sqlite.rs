@@ -105,6 +105,8 @@ pub fn open(path: &Path, intent: Intent, secret: Option<Fingerprint>) -> Result<
     if intent == Intent::Read {
         schema::refuse_older(path)?;
     }
+    // Those who come while somebody brings it up to date wait for that, and find it up to date.
+    let upgrading = (intent != Intent::Read && schema::is_older(path)?).then(|| wait_for_upgrade(path)).transpose()?;
     let serving = match intent {
         Intent::Serve => Some(take_serve_lock(path)?),
         Intent::Read | Intent::Write => None,
@@ -116,7 +118,7 @@ pub fn open(path: &Path, intent: Intent, secret: Option<Fingerprint>) -> Result<
             let changes_an_older = intent == Intent::Write && schema::is_older(path)?;
             let alone = changes_an_older.then(|| keep_old_servers_away(path)).transpose()?;
             schema::migrate(path, secret)?;
-            drop(alone);
+            drop((alone, upgrading));
             let mut db = connection::open_to_write(path).map_err(fault)?;
             let checkpoints = Checkpoints::start(path, &mut db).map_err(fault)?;
             Some(Writer::start(Ledger::new(db), checkpoints))
@@ -133,6 +135,10 @@ fn where_it_is(path: &Path) -> Result<Whereabouts, OpenError> {
     }
     let read = connection::open_to_read(path).and_then(|db| whereabouts::read(&db));
     read.map_err(|fault| OpenError::Fault { path: path.to_owned(), fault })
+}
+
+fn wait_for_upgrade(path: &Path) -> Result<Lock, OpenError> {
+    Lock::wait_for(path, Purpose::Upgrade).map_err(|error| OpenError::Io { path: path.to_owned(), error })
 }
 
 fn take_serve_lock(path: &Path) -> Result<Lock, OpenError> {

@@ -428,6 +428,28 @@ async fn whoever_only_reads_leaves_an_old_database_alone_and_is_told_so() {
     }
 }
 
+/// Commands and a server that start at once: whoever comes first brings it up to date, and nobody is sent away.
+#[tokio::test]
+async fn all_who_open_an_old_database_at_once_find_it_up_to_date() {
+    for _ in 0..10 {
+        let file = File::of_version(4, &stock());
+        let all_at_once = std::sync::Barrier::new(4);
+        let open = |intent| {
+            all_at_once.wait();
+            sqlite::open(&file.path(), intent, None)
+        };
+        let opened = std::thread::scope(|threads| {
+            let who = [Intent::Write, Intent::Serve, Intent::Write, Intent::Write];
+            who.map(|intent| threads.spawn(move || open(intent))).map(|opened| opened.join().unwrap())
+        });
+        for store in opened {
+            let store = store.unwrap();
+            assert_clean(&*store).await;
+            store.close().await;
+        }
+    }
+}
+
 #[tokio::test]
 async fn an_old_database_that_is_served_is_not_brought_up_to_date() {
     let file = File::of_version(4, &stock());

@@ -15,13 +15,19 @@ pub(super) struct Lock {
 impl Lock {
     /// None if somebody else holds it.
     pub(super) fn take(database: &Path, purpose: Purpose) -> io::Result<Option<Self>> {
-        let path = purpose.path(database);
-        let file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
+        let file = purpose.file(database)?;
         match file.try_lock() {
             Ok(()) => Ok(Some(Self { _file: file })),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(error),
         }
+    }
+
+    /// Waits until nobody else holds it.
+    pub(super) fn wait_for(database: &Path, purpose: Purpose) -> io::Result<Self> {
+        let file = purpose.file(database)?;
+        file.lock()?;
+        Ok(Self { _file: file })
     }
 }
 
@@ -30,13 +36,19 @@ impl Lock {
 pub(super) enum Purpose {
     Serve,
     Import,
+    Upgrade,
 }
 
 impl Purpose {
+    fn file(self, database: &Path) -> io::Result<File> {
+        OpenOptions::new().write(true).create(true).truncate(false).open(self.path(database))
+    }
+
     fn path(self, database: &Path) -> PathBuf {
         let ending = match self {
             Self::Serve => ".serve.lock",
             Self::Import => ".import.lock",
+            Self::Upgrade => ".upgrade.lock",
         };
         let mut path = database.as_os_str().to_owned();
         path.push(ending);
