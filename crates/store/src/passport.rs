@@ -117,8 +117,8 @@ impl FromStr for Version {
 #[derive(Clone, Debug)]
 pub struct EditPassport {
     pub passport: PassportId,
-    /// The version that the caller saw. None means whichever it has.
-    pub if_version: Option<Version>,
+    /// Versions of which it has to have one: what the caller saw. None means whichever it has.
+    pub if_one_of: Option<Vec<Version>>,
     /// All that it is to have from now on. None leaves them as they are.
     pub tags: Option<Tags>,
     pub content: Option<Content>,

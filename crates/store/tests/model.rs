@@ -196,7 +196,7 @@ impl History {
         let Some(id) = self.nth_passport(nth) else { return };
         let wish = EditPassport {
             passport: passport(id),
-            if_version: None,
+            if_one_of: None,
             tags: Some(Tags::new(named(tags)).unwrap()),
             content: None,
             by: Actor::CommandLine,

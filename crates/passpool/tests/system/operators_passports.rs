@@ -108,7 +108,7 @@ fn a_change_that_saw_an_older_passport_is_refused_and_one_that_says_not_what_it_
     assert_eq!(tag(&client.get(&path)), second);
 
     let before = shop.contents();
-    for stale in [&*first, "\"0\"", "\"x\"", "W/\"1\"", "x"] {
+    for stale in [&*first, "\"0\"", "\"x\"", "W/\"1\"", "x", "", "*, *", &format!("{first}, W/{second}, \"0\"")] {
         let refused = change(stale, json!({"tags": ["lost"]}));
         assert_eq!((refused.status, &refused.json()["type"]), (412, &json!("/problems/changed")), "{stale}");
     }
@@ -127,6 +127,8 @@ fn a_change_that_saw_an_older_passport_is_refused_and_one_that_says_not_what_it_
     }
     assert!(shop.contents() == before, "a change was refused and changed something");
 
+    let named = change(&format!("{first} ,{second}, \"x\""), json!({"tags": ["gold", "vip"]}));
+    assert_eq!((named.status, tag(&named)), (200, second), "one of them is the passport's, which is as it is to be");
     assert_eq!(change("*", json!({"content": {"name": "Chrono"}})).status, 200);
     let shown = client.get(&path).json();
     assert_eq!((&shown["tags"], &shown["content"]), (&json!(["gold", "vip"]), &json!({"name": "Chrono"})));

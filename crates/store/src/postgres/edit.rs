@@ -66,8 +66,8 @@ pub(super) async fn edit(ledger: &Ledger, wish: &EditPassport, becomes: &LookedU
 }
 
 async fn judge(db: &Session, was: &PassportRow, wish: &EditPassport) -> Result<(), StoreError> {
-    if let Some(seen) = wish.if_version
-        && seen != history::version(db, was).await?
+    if let Some(seen) = &wish.if_one_of
+        && !seen.contains(&history::version(db, was).await?)
     {
         return Err(Refusal::Changed.into());
     }

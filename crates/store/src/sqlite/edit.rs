@@ -17,7 +17,7 @@ pub(super) fn edit(ledger: &mut Ledger, wish: &EditPassport) -> Result<Version, 
     let was = PassportRow::visible_by_id(&ledger.db, wish.passport)?;
     let mut was = was.ok_or(Refusal::UnknownPassport(wish.passport))?;
     let version = history::version(&ledger.db, &was)?;
-    if wish.if_version.is_some_and(|seen| seen != version) {
+    if wish.if_one_of.as_ref().is_some_and(|seen| !seen.contains(&version)) {
         return Err(Refusal::Changed.into());
     }
     was.state.clone().retag()?;

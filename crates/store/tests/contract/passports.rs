@@ -28,7 +28,7 @@ async fn listed(shop: &Shop, filter: PassportFilter, limit: usize, now: i64) -> 
 
 fn edit(passport: PassportId, tags: Option<&str>, now: i64) -> EditPassport {
     let tags = tags.map(|tags| Tags::parse_list(tags).unwrap());
-    EditPassport { passport, if_version: None, tags, content: None, by: Actor::CommandLine, now: at(now) }
+    EditPassport { passport, if_one_of: None, tags, content: None, by: Actor::CommandLine, now: at(now) }
 }
 
 async fn version(shop: &Shop, passport: PassportId) -> Version {
@@ -177,11 +177,11 @@ pub(crate) async fn neighbours_change_their_tags_at_once(shop: &Shop) {
 pub(crate) async fn a_change_names_the_version_that_was_seen(shop: &Shop) {
     shop.stock(1, 2, "vip").await;
     let seen = version(shop, id(1)).await;
-    let wish = |tags| EditPassport { if_version: Some(seen), ..edit(id(1), Some(tags), 1) };
+    let wish = |tags| EditPassport { if_one_of: Some(vec![seen]), ..edit(id(1), Some(tags), 1) };
     let changed = shop.store().edit_passport(wish("a,b")).await.unwrap();
     assert_eq!(changed, version(shop, id(1)).await);
     assert_eq!(shop.store().edit_passport(wish("c")).await.map_err(refusal), Err(Refusal::Changed));
-    let nothing = EditPassport { if_version: Some(changed), ..edit(id(1), Some("b,a"), 1) };
+    let nothing = EditPassport { if_one_of: Some(vec![changed, seen]), ..edit(id(1), Some("b,a"), 1) };
     assert_eq!(shop.store().edit_passport(nothing).await.unwrap(), changed, "the same tags are no change");
     let content = Content::parse(r#"{"name":"Ada's"}"#).unwrap();
     let both = EditPassport { content: Some(content.clone()), ..edit(id(1), Some("c"), 2) };

@@ -210,7 +210,7 @@ pub(crate) async fn a_passport_is_handed_out_as_it_is_by_then(shop: &Shop) {
         let (by, now) = (passpool_core::Actor::CommandLine, at(0));
         let edit = EditPassport {
             passport: id(edited),
-            if_version: None,
+            if_one_of: None,
             tags: None,
             content: Some(content.clone()),
             by: by.clone(),

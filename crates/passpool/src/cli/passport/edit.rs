@@ -46,7 +46,7 @@ impl EditCommand {
         let content = content.map(|file| read_content(file).with_context(|| file.display().to_string())).transpose()?;
         let store = around.open(Intent::Write).await?;
         let (by, now) = (Actor::CommandLine, around.now());
-        let wish = EditPassport { passport, if_version: self.if_version, tags, content, by, now };
+        let wish = EditPassport { passport, if_one_of: self.if_version.map(|seen| vec![seen]), tags, content, by, now };
         let version = store.edit_passport(wish).await?.to_string();
         if json {
             return Ok(around.output.json(&Edited { passport_id: passport.get(), version })?);

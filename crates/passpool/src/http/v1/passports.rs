@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderValue, StatusCode, Uri, header, request::Parts},
     response::Response,
 };
-use passpool_core::{Content, PassportId, Reference, Refusal, Rule, Selector, StateName};
+use passpool_core::{Content, PassportId, Reference, Rule, Selector, StateName};
 use passpool_store::{EditPassport, PassportFilter, PassportPage, Version};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -141,13 +141,11 @@ pub(super) async fn change(
     let tags = body.tags.as_deref().map(|given| tags("/tags", given)).transpose()?;
     let content = body.content.map(|content| Content::parse(content.get())).transpose();
     let content = content.map_err(|wrong| Problem::field("/content", wrong))?;
-    let if_version = match seen {
+    let if_one_of = match seen {
         IfMatch::Whichever => None,
-        IfMatch::Version(version) => Some(version),
-        // What is no tag of ours is the tag of no passport.
-        IfMatch::None => return Err(Refusal::Changed.into()),
+        IfMatch::OneOf(versions) => Some(versions),
     };
-    let wish = EditPassport { passport, if_version, tags, content, by: by.actor(), now: app.clock.now() };
+    let wish = EditPassport { passport, if_one_of, tags, content, by: by.actor(), now: app.clock.now() };
     let version = app.store.edit_passport(wish).await?;
     Ok(with_tag(version, reply::json(StatusCode::OK, &Changed { passport_id: passport.get() })))
 }
@@ -158,25 +156,28 @@ fn with_tag(version: Version, mut answer: Response) -> Response {
     answer
 }
 
-/// Which version a caller has seen. It has to be said.
+/// Which versions a caller has seen. It has to be said (RFC 9110, section 13.1.1).
 pub(super) enum IfMatch {
     Whichever,
-    Version(Version),
-    None,
+    /// What is no tag of ours is the tag of no passport, and left out.
+    OneOf(Vec<Version>),
 }
 
 impl FromRequestParts<App> for IfMatch {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Problem> {
-        let sent = parts.headers.get(header::IF_MATCH);
-        let sent =
-            sent.ok_or_else(|| Problem::header("If-Match", "it is missing: name the ETag that was seen, or *"))?;
-        let sent = sent.to_str().unwrap_or_default().trim();
-        if sent == "*" {
-            return Ok(Self::Whichever);
+        let sent = parts.headers.get_all(header::IF_MATCH);
+        let lines: Vec<&str> = sent.iter().map(|line| line.to_str().unwrap_or_default().trim()).collect();
+        match *lines {
+            [] => Err(Problem::header("If-Match", "it is missing: name the ETag that was seen, or *")),
+            ["*"] => Ok(Self::Whichever),
+            // A comma may stand in a tag, but in none of ours.
+            _ => Ok(Self::OneOf(lines.iter().flat_map(|line| line.split(',')).filter_map(version).collect())),
         }
-        let tag = sent.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-        Ok(tag.and_then(|tag| tag.parse().ok()).map_or(Self::None, Self::Version))
     }
+}
+
+fn version(tag: &str) -> Option<Version> {
+    tag.trim().strip_prefix('"')?.strip_suffix('"')?.parse().ok()
 }
