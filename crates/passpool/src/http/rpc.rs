@@ -37,25 +37,28 @@ async fn answer(State(app): State<App>, body: Result<Bytes, BytesRejection>) -> 
             Err((id, error)) => (id, Err(error)),
             Ok(Call { id, method, params }) => {
                 let result = carry_out(&app, &method, &params).await;
+                if let Err(RpcError::Internal(why)) = &result {
+                    trouble = Some(Trouble::new("a passport could not be read", why));
+                }
                 // A call without an id wants no answer.
                 let Some(id) = id else { continue };
                 (id, result)
             }
         };
         failures += u32::from(result.as_ref().is_err_and(RpcError::is_a_guess));
-        if let Err(RpcError::Internal(why)) = &result {
-            trouble = Some(Trouble::new("a passport could not be read", why));
-        }
         replies.push(Reply { id, result });
     }
-    let Some(body) = Reply::write(&replies, envelope.is_batch) else { return StatusCode::NO_CONTENT.into_response() };
+    let answer = Reply::write(&replies, envelope.is_batch).map_or_else(|| StatusCode::NO_CONTENT.into_response(), json);
+    let answer = if let Some(trouble) = trouble { trouble.on(answer) } else { answer };
+    if failures > 0 { (Extension(Failed(failures)), answer).into_response() } else { answer }
+}
+
+fn json(body: String) -> Response {
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8")),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
     ];
-    let answer = (headers, body).into_response();
-    let answer = if let Some(trouble) = trouble { trouble.on(answer) } else { answer };
-    if failures > 0 { (Extension(Failed(failures)), answer).into_response() } else { answer }
+    (headers, body).into_response()
 }
 
 async fn carry_out(app: &App, method: &str, params: &Value) -> Result<Content, RpcError> {

@@ -147,8 +147,9 @@ fn reserve(scale: &Scale) -> Case {
     }
     let top = connections(scale.connections);
     let half = Pace::ShareOf { row: top.clone(), share: 0.5 };
-    let half = Row::flat_out(HALF, 1, Ask::One(Pick::Tag), scale.connections).pace(half).against(top.clone());
-    rows.push(half);
+    rows.push(Row::flat_out(HALF, 1, Ask::One(Pick::Tag), scale.connections).pace(half.clone()).against(top.clone()));
+    // What the machine, the client and HTTP have of those waits.
+    rows.push(Row::flat_out("the same rate from memory", 0, Ask::Ceiling, scale.connections).pace(half));
     rows.push(Row::flat_out(KEYED, 1, Ask::OneWithKey, scale.connections).against(top));
     Case {
         name: "reserve",
