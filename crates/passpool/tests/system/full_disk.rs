@@ -5,6 +5,8 @@
 
 use std::process::Command;
 
+use serde_json::json;
+
 use crate::{
     process::Process,
     shop::{Server, Shop, assert_each_once},
@@ -61,6 +63,26 @@ fn a_server_answers_503_while_the_disk_is_full_and_goes_on_when_there_is_room() 
     let told = given.into_iter().map(|given| (given.id, given.passphrase)).collect();
     assert!(shop.given("reserved") == told, "what is reserved is not what was answered");
     shop.check();
+}
+
+#[test]
+fn the_log_has_what_failed_under_the_id_of_its_answer() {
+    let shop = Shop::with(2_000, "vip");
+    let key = shop.key("crm", "admin");
+    let server = Server::start(&mut with_room(1 << 20, &shop, &["serve", "--listen", "127.0.0.1:0"]), &[]);
+    let client = server.client(&key);
+    while client.reserve("tags=vip&format=link").status == 200 {}
+    let failed = [
+        ("GET", "/dispenser/distribution/reserveOne", client.reserve("tags=vip&format=link")),
+        ("POST", "/v1/reservations", client.post_json("/v1/reservations", &json!({"tags": ["vip"], "count": 1}))),
+    ];
+    let log = server.stop().stderr;
+    for (method, route, answer) in failed {
+        assert_eq!(answer.status, 503, "{route}: {}", answer.body);
+        let id = answer.header("x-request-id").unwrap();
+        let line = format!("a request failed method={method} route=\"{route}\" id=\"{id}\" fault=\"the disk is full");
+        assert!(log.contains(&line), "no {line} in {log}");
+    }
 }
 
 #[test]
