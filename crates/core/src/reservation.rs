@@ -121,6 +121,6 @@ pub struct HandedOut {
     pub key: LinkKey,
     /// There if the wish asked for it.
     pub content: Option<Content>,
-    /// For whom it is, if the reservation says so and nobody has erased it.
-    pub recipient: Option<KeptRecipient>,
+    /// For whom it is, if the reservation says so and nobody has erased it. Boxed, as most have none and there are many.
+    pub recipient: Option<Box<KeptRecipient>>,
 }

@@ -415,6 +415,23 @@ async fn a_database_of_the_third_or_fourth_version_finds_its_keys_again() {
 }
 
 #[tokio::test]
+async fn of_a_passport_the_content_and_the_kiosk_are_looked_up_and_no_longer_the_secret() {
+    let stock = stock();
+    let file = File::of_version(7, &stock);
+    let looked_up = || {
+        let db = Connection::open(file.path()).unwrap();
+        let sql = "SELECT group_concat(\"table\" ORDER BY \"table\") FROM pragma_foreign_key_list('passport')";
+        db.query_row(sql, [], |row| row.get::<_, String>(0)).unwrap()
+    };
+    assert_eq!(looked_up(), "content,kiosk,secret");
+    let store = file.open();
+    assert_kept(&*store, &stock).await;
+    assert_reservation_goes_on(&*store).await;
+    store.close().await;
+    assert_eq!(looked_up(), "content,kiosk");
+}
+
+#[tokio::test]
 async fn whoever_only_reads_leaves_an_old_database_alone_and_is_told_so() {
     for version in [1, 2, 3, 4] {
         let file = File::of_version(version, &stock());

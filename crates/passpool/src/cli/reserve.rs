@@ -80,7 +80,8 @@ impl ReserveCommand {
         let reservation = waiting(what, store.reserve(wish)).await.map_err(|error| self.explain(error))?;
         let id = reservation.id.expect("a reservation that is kept has a name");
         let progress = progress(reservation.handed_out.len() as u64);
-        let handout = |handed: HandedOut| Ok((Handout::new(&handed, &secret, &links)?, handed.recipient));
+        let handout =
+            |handed: HandedOut| Ok((Handout::new(&handed, &secret, &links)?, handed.recipient.map(|kept| *kept)));
         let handouts = progress.wrap_iter(reservation.handed_out.into_iter()).map(handout);
         let handouts = handouts.collect::<Result<Vec<_>, UnsealError>>();
         progress.finish_and_clear();

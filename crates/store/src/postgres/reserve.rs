@@ -153,7 +153,8 @@ async fn attempt(
     let mut handed_out = handed_out.collect::<Result<Vec<_>, Fault>>()?;
     if let Some(Kept { recipients: Some(new), .. }) = &wish.keep {
         for (position, (handed, recipient)) in (0..).zip(handed_out.iter_mut().zip(new.recipients.as_slice())) {
-            handed.recipient = Some(KeptRecipient { id: new.first.nth(position), recipient: recipient.clone() });
+            handed.recipient =
+                Some(Box::new(KeptRecipient { id: new.first.nth(position), recipient: recipient.clone() }));
         }
     }
     Ok(Attempt::Done(Reservation { id: wish.keep.as_ref().map(|kept| kept.id), handed_out, replayed: false }))
@@ -209,7 +210,8 @@ async fn replay(db: &Session, id: ReservationId, wish: &Reserve) -> Result<Reser
             return Err(Refusal::ReservationOver.into());
         }
         let json = row.content.and_then(|id| contents.get(&id)).map(|content| content.as_str().to_owned());
-        Ok(HandedOut { recipient: recipients.remove(&row.seq), ..handed_out(&row, json, wish.with_content)? })
+        let recipient = recipients.remove(&row.seq).map(Box::new);
+        Ok(HandedOut { recipient, ..handed_out(&row, json, wish.with_content)? })
     });
     Ok(Reservation { id: Some(id), handed_out: handed_out.collect::<Result<_, StoreError>>()?, replayed: true })
 }

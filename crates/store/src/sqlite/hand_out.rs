@@ -98,7 +98,7 @@ impl Ledger {
             ":journal": first,
             ":first": neighbours[0].was.seq,
             ":last": neighbours[neighbours.len() - 1].was.seq,
-            ":times": bound(times),
+            ":times": bound(times.into_iter()),
             ":kind": Event::Reserved.as_str(),
             ":actor": by.to_string(),
             ":rest": format!("{comma}{detail}}}"),
@@ -162,6 +162,8 @@ pub(super) fn teach_nth(db: &Connection) -> rusqlite::Result<()> {
     })
 }
 
-fn bound(numbers: impl IntoIterator<Item = i64>) -> Vec<u8> {
-    numbers.into_iter().flat_map(i64::to_le_bytes).collect()
+fn bound(numbers: impl ExactSizeIterator<Item = i64>) -> Vec<u8> {
+    let mut blob = Vec::with_capacity(numbers.len() * size_of::<i64>());
+    numbers.for_each(|number| blob.extend(number.to_le_bytes()));
+    blob
 }

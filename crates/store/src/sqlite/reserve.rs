@@ -152,7 +152,7 @@ fn assign(
     for (position, ((recipient, seq), handed)) in (0..).zip(places) {
         let id = new.first.nth(position);
         recipient::write(&ledger.db, id, recipient, reservation, *seq)?;
-        handed.recipient = Some(KeptRecipient { id, recipient: recipient.clone() });
+        handed.recipient = Some(Box::new(KeptRecipient { id, recipient: recipient.clone() }));
     }
     Ok(())
 }
@@ -182,7 +182,7 @@ fn replay(ledger: &Ledger, id: ReservationId, wish: &Reserve) -> Result<Reservat
             }
             let mut handed = handed_out(ledger, &row, wish.with_content)?.ok_or(Refusal::ReservationOver)?;
             if info.recipients > 0 {
-                handed.recipient = recipient::of(&ledger.db, id, row.seq)?;
+                handed.recipient = recipient::of(&ledger.db, id, row.seq)?.map(Box::new);
             }
             again.push(handed);
         }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use passpool_core::{Fingerprint, SecretId};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, config::DbConfig, params};
 
 use super::{connection, user};
 use crate::{Fault, Found, OpenError};
@@ -61,6 +61,8 @@ pub(super) fn migrate(path: &Path, secret: Option<Fingerprint>) -> Result<(), Op
     let mut db = connection::open_to_write(path).map_err(fault)?;
     if applied_version(&db).map_err(fault)? < known_version() {
         connection::mark_as_ours(&db).map_err(fault)?;
+        // One of them changes the schema's text, from which SQLite otherwise defends it.
+        db.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, false).map_err(|error| fault(error.into()))?;
         // In one transaction: one by one, a kill between a migration and the note of it would leave a file that nobody opens.
         let migrated = migrations::migrations::runner().set_grouped(true).run(&mut db);
         migrated.map_err(|error| fault(Fault::Database(error.to_string())))?;

@@ -10,15 +10,13 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=ut
 
 /// An answer in compact JSON that nobody on the way may keep: it may hold links, and is old in a moment in any case.
 pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response {
-    json_of_about(0, status, body)
+    written(status, serde_json::to_vec(body).expect("an answer is JSON"))
 }
 
-/// The same for a body that has about so many bytes. A large one that grows step by step is copied and cleared twice over.
-pub(super) fn json_of_about(bytes: usize, status: StatusCode, body: &impl Serialize) -> Response {
-    let mut written = Vec::with_capacity(bytes);
-    serde_json::to_writer(&mut written, body).expect("an answer is JSON");
+/// The same for a body that is written already.
+pub(super) fn written(status: StatusCode, body: Vec<u8>) -> Response {
     let headers = [(header::CONTENT_TYPE, JSON), (header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
-    (status, headers, written).into_response()
+    (status, headers, body).into_response()
 }
 
 /// The same with the place of what was made.

@@ -1,5 +1,6 @@
 //! `/v1/reservations`: many passports for somebody in one call, and what becomes of them.
 
+mod made;
 mod shown;
 mod wish;
 
@@ -30,15 +31,13 @@ use super::{
 };
 use crate::{
     app::App,
-    handout::{Handout, HandoutFormat},
+    handout::HandoutFormat,
     http::problem::{Flaw, Problem},
 };
 
 const PATH: &str = "/v1/reservations";
 /// From how many links on an answer is written on a thread of its own, so that no other request waits for it.
 const MANY: usize = 500;
-/// How many bytes an answer has for each link besides it.
-const AROUND_A_LINK: usize = 48;
 
 /// Takes passports out of the pool, all of them in one transaction, and answers a link for each.
 ///
@@ -76,18 +75,10 @@ fn made(
     recipients: Option<&Recipients>,
     format: HandoutFormat,
 ) -> Result<Response, Problem> {
-    let id = reservation.id.expect("a reservation that is kept has a name").to_string();
-    let location = format!("{PATH}/{id}");
-    let handed = reservation.handed_out.iter().map(|handed| Handout::new(handed, &app.secret, &app.links));
-    let handouts = handed.collect::<Result<Vec<_>, _>>();
-    let handouts = handouts.map_err(|error| StoreError::from(Fault::Damaged(error.to_string())))?;
-    // Of a partial answer the last ones have none.
-    let recipients = recipients.map(Recipients::as_slice).unwrap_or_default().iter().map(Some);
-    let recipients = recipients.chain(std::iter::repeat(None));
-    let links = handouts.iter().zip(recipients).map(|(handout, recipient)| Reserved::of(handout, format, recipient));
-    let body = MadeReservation { id, count: handouts.len(), links: links.collect() };
-    let bytes = handouts.iter().map(|handout| handout.link.len() + AROUND_A_LINK).sum();
-    let answer = reply::made_at(&location, reply::json_of_about(bytes, StatusCode::CREATED, &body));
+    let body = made::body(app, reservation, recipients, format);
+    let body = body.map_err(|error| StoreError::from(Fault::Damaged(error.to_string())))?;
+    let id = reservation.id.expect("a reservation that is kept has a name");
+    let answer = reply::made_at(&format!("{PATH}/{id}"), reply::written(StatusCode::CREATED, body));
     Ok(mark_replayed(answer, reservation.replayed))
 }
 
