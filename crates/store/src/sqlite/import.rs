@@ -124,37 +124,61 @@ fn insert_all(
     first: u64,
     import: Option<ImportId>,
 ) -> Result<u64, StoreError> {
+    let rows = rows(ledger, passports, first)?;
+    let made = insert_rows(&ledger.db, rows, terms.skip_known, import)?;
     let event = if terms.imported { Event::Imported } else { Event::Created };
-    let change = Change { event, by: &terms.by, at: terms.now };
+    ledger.write_journal_of_new(first, made.len(), Change { event, by: &terms.by, at: terms.now })?;
+    for row in &made {
+        add_to_sets(ledger, row)?;
+        if import.is_none() {
+            ledger.tallies.made(&row.tags);
+        }
+    }
+    Ok(made.len() as u64)
+}
+
+/// The rows of new passports, each at the place that it has if all before it are new.
+fn rows(ledger: &mut Ledger, passports: &[NewPassport], first: u64) -> Result<Vec<PassportRow>, Fault> {
     let mut looked_up = LookedUp::default();
-    let mut seq = first;
-    for new in passports {
-        let row = PassportRow {
-            seq,
+    let journal = ledger.next_journal_seq();
+    let mut row = |(place, new): (u32, &NewPassport)| {
+        Ok(PassportRow {
+            seq: first + u64::from(place),
             id: new.id,
             state: State::Available(new.code.clone()),
-            changed: ledger.next_journal_seq(),
+            changed: journal + i64::from(place),
             tags: looked_up.tags(ledger, &new.tags)?,
             content: looked_up.content(ledger, &new.content)?,
-        };
-        match row.insert(&ledger.db) {
-            Ok(()) => {}
+        })
+    };
+    (0..).zip(passports).map(&mut row).collect()
+}
+
+/// Writes the rows, and answers those that are there now. Whoever comes after one that is passed over moves up.
+fn insert_rows(
+    db: &Connection,
+    rows: Vec<PassportRow>,
+    skip_known: bool,
+    import: Option<ImportId>,
+) -> Result<Vec<PassportRow>, StoreError> {
+    let Some(first) = rows.first().map(|row| row.seq) else { return Ok(rows) };
+    let mut insert = db.prepare_cached(PassportRow::INSERT).map_err(Fault::from)?;
+    let (mut made, mut passed_over) = (Vec::with_capacity(rows.len()), 0_u32);
+    for mut row in rows {
+        row.seq -= u64::from(passed_over);
+        row.changed -= i64::from(passed_over);
+        match row.insert(&mut insert) {
+            Ok(()) => made.push(row),
             Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
-                match refuse_taken(&ledger.db, new.id, first, import)? {
-                    Refusal::IdUsed(_) if terms.skip_known => continue,
+                match refuse_taken(db, row.id, first, import)? {
+                    Refusal::IdUsed(_) if skip_known => passed_over += 1,
                     refusal => return Err(refusal.into()),
                 }
             }
             Err(error) => return Err(Fault::from(error).into()),
         }
-        ledger.write_journal(new.id, None, change, "")?;
-        add_to_sets(ledger, &row)?;
-        if import.is_none() {
-            ledger.tallies.made(&row.tags);
-        }
-        seq += 1;
     }
-    Ok(seq - first)
+    Ok(made)
 }
 
 fn add_to_sets(ledger: &mut Ledger, row: &PassportRow) -> Result<(), Fault> {

@@ -10,7 +10,7 @@ use std::{
 };
 
 use passpool_core::{Actor, Event, PassportId, StateName, Tag, Timestamp};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, named_params, params};
 
 use super::{
     ahead::Ahead,
@@ -185,6 +185,26 @@ impl Ledger {
             .prepare_cached("INSERT INTO journal (seq, at, kind, passport, actor, detail) VALUES (?, ?, ?, ?, ?, ?)")?
             .execute(params![seq, at, change.event.as_str(), passport.get(), change.by.to_string(), detail])?;
         Ok(seq)
+    }
+
+    /// Writes a row for each of so many new passports, which have to be there from `first` on, in their order.
+    pub(super) fn write_journal_of_new(&mut self, first: u64, count: usize, change: Change<'_>) -> Result<(), Fault> {
+        debug_assert!(self.waiting.is_empty(), "hand-outs are written before anything else is");
+        let Some(behind) = count.checked_sub(1) else { return Ok(()) };
+        let JournalHead { seq, at } = self.next_journal_place(change.at);
+        self.journal_head.seq += behind as i64;
+        let sql = "INSERT INTO journal (seq, at, kind, passport, actor) \
+                   SELECT :journal + seq - :first, :at, :kind, id, :actor FROM passport \
+                   WHERE seq BETWEEN :first AND :last ORDER BY seq";
+        self.db.prepare_cached(sql)?.execute(named_params! {
+            ":journal": seq,
+            ":first": first,
+            ":at": at,
+            ":kind": change.event.as_str(),
+            ":actor": change.by.to_string(),
+            ":last": first + behind as u64,
+        })?;
+        Ok(())
     }
 
     /// Takes the place of the next row. Clocks are set back now and then; the journal's time is not.

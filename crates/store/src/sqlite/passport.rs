@@ -130,12 +130,14 @@ impl PassportRow {
         })
     }
 
+    /// What [`PassportRow::insert`] runs.
+    pub(super) const INSERT: &str = "INSERT INTO passport (seq, id, state, changed, tags, content, secret, sealed, printed) \
+                                     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
+
     /// Writes a new passport.
-    pub(super) fn insert(&self, db: &Connection) -> rusqlite::Result<()> {
+    pub(super) fn insert(&self, statement: &mut Statement<'_>) -> rusqlite::Result<()> {
         let columns = Columns::of(&self.state);
-        let sql = "INSERT INTO passport (seq, id, state, changed, tags, content, secret, sealed, printed) \
-                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
-        db.prepare_cached(sql)?.execute(params![
+        statement.execute(params![
             self.seq,
             self.id.get(),
             self.state.name() as u8,

@@ -1,6 +1,6 @@
 //! Sets of passports in a table of chunks, changed in memory and written together.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -61,6 +61,12 @@ impl Table {
             Self::Tagged => "tagged",
             Self::Standing => "standing",
         }
+    }
+
+    fn stored(self, key: u32, number: u32, bits: Option<Bits>) -> Result<Chunk, Fault> {
+        let bits =
+            bits.ok_or_else(|| Fault::Damaged(format!("{} {key}, chunk {number} is unreadable", self.name())))?;
+        Ok(Chunk { bits, is_stored: true, is_changed: false })
     }
 }
 
@@ -177,27 +183,39 @@ impl Sets {
     }
 
     fn changing(&mut self, db: &Connection, key: u32, number: u32) -> Result<&mut Bits, Fault> {
-        if !self.load(db, key, number)?.is_changed {
+        let chunk = Self::loaded(&mut self.chunks, self.table, db, (key, number))?;
+        if !chunk.is_changed {
+            chunk.is_changed = true;
             self.changed.push((key, number));
         }
-        let chunk = self.chunks.get_mut(&(key, number)).expect("it was loaded");
-        chunk.is_changed = true;
         Ok(&mut chunk.bits)
     }
 
     fn load(&mut self, db: &Connection, key: u32, number: u32) -> Result<&Chunk, Fault> {
-        if !self.chunks.contains_key(&(key, number)) {
-            let mut statement = db.prepare_cached(self.table.statements().load)?;
-            let bits = statement
-                .query_row(params![key, number], |row| Ok(Bits::decode(row.get_ref(0)?.as_blob()?)))
-                .optional()?;
-            let chunk = match bits {
-                None => Chunk { bits: Bits::empty(), is_stored: false, is_changed: false },
-                Some(bits) => self.stored(key, number, bits)?,
-            };
-            self.chunks.insert((key, number), chunk);
+        Self::loaded(&mut self.chunks, self.table, db, (key, number)).map(|chunk| &*chunk)
+    }
+
+    /// One look into the map for each that is there already: an import does this seven times a passport.
+    fn loaded<'a>(
+        chunks: &'a mut BTreeMap<(u32, u32), Chunk>,
+        table: Table,
+        db: &Connection,
+        place: (u32, u32),
+    ) -> Result<&'a mut Chunk, Fault> {
+        match chunks.entry(place) {
+            Entry::Occupied(known) => Ok(known.into_mut()),
+            Entry::Vacant(free) => {
+                let (key, number) = place;
+                let mut statement = db.prepare_cached(table.statements().load)?;
+                let bits = statement
+                    .query_row(params![key, number], |row| Ok(Bits::decode(row.get_ref(0)?.as_blob()?)))
+                    .optional()?;
+                Ok(free.insert(match bits {
+                    None => Chunk { bits: Bits::empty(), is_stored: false, is_changed: false },
+                    Some(bits) => table.stored(key, number, bits)?,
+                }))
+            }
         }
-        Ok(&self.chunks[&(key, number)])
     }
 
     /// The next row of the table, which is in memory from then on.
@@ -211,15 +229,9 @@ impl Sets {
         });
         let Some((number, bits)) = row.optional()? else { return Ok(None) };
         if let Some(bits) = bits {
-            let chunk = self.stored(key, number, bits)?;
+            let chunk = self.table.stored(key, number, bits)?;
             self.chunks.insert((key, number), chunk);
         }
         Ok(Some(number))
-    }
-
-    fn stored(&self, key: u32, number: u32, bits: Option<Bits>) -> Result<Chunk, Fault> {
-        let bits =
-            bits.ok_or_else(|| Fault::Damaged(format!("{} {key}, chunk {number} is unreadable", self.table.name())))?;
-        Ok(Chunk { bits, is_stored: true, is_changed: false })
     }
 }
