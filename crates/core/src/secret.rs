@@ -295,11 +295,19 @@ impl HandOutSeed {
         Self(random)
     }
 
-    /// The number of the hand-out at this position of the call: 64 bits of SHA-256(seed, position).
-    pub fn number(&self, position: u32) -> HandOutNumber {
-        let digest = Sha256::new_with_prefix(self.0).chain_update(position.to_be_bytes()).finalize();
-        let head = digest.first_chunk().expect("a digest has 32 bytes");
-        HandOutNumber(u64::from_be_bytes(*head))
+    /// The number of a call's first hand-out.
+    pub fn number(&self) -> HandOutNumber {
+        self.numbers(0).next().expect("there is a number for each")
+    }
+
+    /// The numbers of a call's hand-outs from this position on: each is a quarter of SHA-256(seed, position / 4).
+    pub fn numbers(&self, from: u32) -> impl Iterator<Item = HandOutNumber> {
+        let quarters = |place: u32| {
+            let digest: [u8; 32] = Sha256::new_with_prefix(self.0).chain_update(place.to_be_bytes()).finalize().into();
+            let quarter = |at: usize| digest.as_chunks().0[at];
+            [0, 1, 2, 3].map(|at| HandOutNumber(u64::from_be_bytes(quarter(at))))
+        };
+        (from / 4..).flat_map(quarters).skip(from as usize % 4)
     }
 }
 
@@ -346,6 +354,8 @@ impl LinkKey {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     fn id(id: u64) -> PassportId {
@@ -432,9 +442,14 @@ mod tests {
     #[test]
     fn numbers_of_one_call_differ() {
         let seed = HandOutSeed::new([3; 32]);
-        assert_eq!(seed.number(0), seed.number(0));
-        assert_ne!(seed.number(0).get(), seed.number(1).get());
-        assert_ne!(seed.number(0).get(), HandOutSeed::new([4; 32]).number(0).get());
+        let numbers: Vec<u64> = seed.numbers(0).take(1_000).map(HandOutNumber::get).collect();
+        assert_eq!(numbers.iter().collect::<HashSet<_>>().len(), 1_000);
+        for from in [0, 1, 4, 6, 997] {
+            let again = seed.numbers(from as u32).take(3).map(HandOutNumber::get);
+            assert_eq!(again.collect::<Vec<_>>(), numbers[from..from + 3]);
+        }
+        assert_eq!(seed.number().get(), numbers[0]);
+        assert_ne!(seed.number(), HandOutSeed::new([4; 32]).number());
     }
 
     #[test]

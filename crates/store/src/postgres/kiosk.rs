@@ -195,7 +195,7 @@ fn wanted(kiosk: &Kiosk, door: &Door) -> Result<Selector, Fault> {
 fn hand_out(kiosk: KioskId, hold: WholeSeconds, wish: &Visit) -> HandOuts {
     HandOuts {
         event: Event::Reserved,
-        numbers: vec![wish.seed.number(0).get().cast_signed()],
+        numbers: vec![wish.seed.number().get().cast_signed()],
         secret: SecretId::FIRST.0.into(),
         ats: vec![wish.now.as_micros()],
         untils: vec![wish.now.plus(hold).as_micros()],

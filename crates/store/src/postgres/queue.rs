@@ -238,7 +238,7 @@ fn hand_outs(line: &VecDeque<Waiting>) -> HandOuts {
         event: Event::Reserved,
         by: by.collect(),
         actors,
-        numbers: line.iter().map(|waiting| waiting.wish.seed.number(0).get().cast_signed()).collect(),
+        numbers: line.iter().map(|waiting| waiting.wish.seed.number().get().cast_signed()).collect(),
         secret: SecretId::FIRST.0.into(),
         ats: line.iter().map(|waiting| waiting.wish.now.as_micros()).collect(),
         untils: line.iter().map(|waiting| waiting.wish.until.map_or(0, Timestamp::as_micros)).collect(),

@@ -164,7 +164,7 @@ fn hand_outs(wish: &Reserve, recipients: &[WalletAddress]) -> HandOuts {
     let reservation = wish.keep.as_ref().map(|kept| kept.id);
     HandOuts {
         event: if recipients.is_empty() { Event::Reserved } else { Event::Airdropped },
-        numbers: (0..wish.count).map(|position| wish.seed.number(position).get().cast_signed()).collect(),
+        numbers: wish.seed.numbers(0).take(wish.count as usize).map(|number| number.get().cast_signed()).collect(),
         secret: SecretId::FIRST.0.into(),
         ats: vec![wish.now.as_micros()],
         untils: vec![wish.until.map_or(0, Timestamp::as_micros)],

@@ -11,7 +11,7 @@ use crate::{Fault, OfPassport, Relink, StoreError};
 pub(super) async fn relink(ledger: &Ledger, wish: &Relink) -> Result<HandedOut, StoreError> {
     let was = named(ledger, wish.passport).await?;
     let terms = Terms {
-        number: wish.seed.number(0),
+        number: wish.seed.number(),
         secret: SecretId::FIRST,
         at: wish.now,
         until: None,

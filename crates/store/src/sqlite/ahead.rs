@@ -44,7 +44,7 @@ impl Ahead {
         }
         self.reach = AT_MOST.min(self.reach * 2);
         let count = seq - self.end + self.reach;
-        self.rows.extend(PassportRow::read_from(db, self.end, count)?.into_iter().map(|row| (row.seq, row)));
+        self.rows.extend(PassportRow::available_from(db, self.end, count)?.into_iter().map(|row| (row.seq, row)));
         self.end += count;
         self.rows.remove(&seq).map_or_else(|| PassportRow::by_seq(db, seq), Ok)
     }

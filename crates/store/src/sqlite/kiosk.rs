@@ -163,7 +163,7 @@ fn hand_out(
     let was = PassportRow::by_seq(&ledger.db, seq)?;
     let until = Some(wish.now.plus(hold));
     let terms = Terms {
-        number: wish.seed.number(0),
+        number: wish.seed.number(),
         secret: SecretId::FIRST,
         at: wish.now,
         until,

@@ -9,10 +9,17 @@ use rusqlite::{Connection, Row, Statement, params};
 use super::varint;
 use crate::Fault;
 
+/// The first of the columns that [`PassportRow::read`] wants: all that it looks at if a passport is available.
+macro_rules! columns_of_pool {
+    () => {
+        "seq, id, state, changed, tags, content, secret, sealed, printed"
+    };
+}
+
 /// The columns that [`PassportRow::read`] wants, in its order.
 macro_rules! columns {
     () => {
-        "seq, id, state, changed, tags, content, secret, number, sealed, printed, handed_at, until, reservation, owner, settle_by, kiosk"
+        "seq, id, state, changed, tags, content, secret, sealed, printed, number, handed_at, until, reservation, owner, settle_by, kiosk"
     };
 }
 pub(super) use columns;
@@ -63,22 +70,35 @@ impl PassportRow {
         Ok(found)
     }
 
-    fn read_neighbours(db: &Connection, seqs: &[u64]) -> Result<Vec<Self>, Fault> {
-        let found = Self::read_from(db, seqs[0], seqs.len() as u64)?;
-        let missing = seqs.iter().find(|seq| found.binary_search_by_key(seq, |row| &row.seq).is_err());
-        missing.map_or(Ok(found), |seq| Err(missing_passport(*seq)))
-    }
-
-    /// Those that there are of so many from this place on, in their order.
-    pub(super) fn read_from(db: &Connection, seq: u64, count: u64) -> Result<Vec<Self>, Fault> {
-        let sql = concat!("SELECT ", columns!(), " FROM passport WHERE seq BETWEEN ? AND ? ORDER BY seq");
-        let mut statement = db.prepare_cached(sql)?;
-        let mut rows = statement.query([seq, seq + count - 1])?;
-        let mut found = Vec::with_capacity(count as usize);
-        while let Some(row) = rows.next()? {
-            found.push(Self::read(row)?);
+    /// The same for passports that the pool holds. Those are available, so that less has to be read.
+    pub(super) fn of_pool(db: &Connection, seqs: &[u64]) -> Result<Vec<Self>, Fault> {
+        let mut found = Vec::with_capacity(seqs.len());
+        for neighbours in seqs.chunk_by(|one, next| one + 1 == *next) {
+            let available = Self::available_from(db, neighbours[0], neighbours.len() as u64)?;
+            let mut available = available.into_iter().peekable();
+            for seq in neighbours {
+                let row = available.next_if(|row| row.seq == *seq);
+                found.push(row.map_or_else(|| Self::by_seq(db, *seq), Ok)?);
+            }
         }
         Ok(found)
+    }
+
+    /// The available ones among so many from this place on, in their order.
+    pub(super) fn available_from(db: &Connection, seq: u64, count: u64) -> Result<Vec<Self>, Fault> {
+        let sql = concat!(
+            "SELECT ",
+            columns_of_pool!(),
+            " FROM passport WHERE seq BETWEEN ? AND ? AND state = 0 ORDER BY seq"
+        );
+        Self::query_range(db, sql, seq, count)
+    }
+
+    fn read_neighbours(db: &Connection, seqs: &[u64]) -> Result<Vec<Self>, Fault> {
+        let sql = concat!("SELECT ", columns!(), " FROM passport WHERE seq BETWEEN ? AND ? ORDER BY seq");
+        let found = Self::query_range(db, sql, seqs[0], seqs.len() as u64)?;
+        let missing = seqs.iter().find(|seq| found.binary_search_by_key(seq, |row| &row.seq).is_err());
+        missing.map_or(Ok(found), |seq| Err(missing_passport(*seq)))
     }
 
     /// None for a passport that nobody can see yet, as for one that does not exist.
@@ -225,6 +245,16 @@ impl PassportRow {
         Ok(())
     }
 
+    fn query_range(db: &Connection, sql: &str, seq: u64, count: u64) -> Result<Vec<Self>, Fault> {
+        let mut statement = db.prepare_cached(sql)?;
+        let mut rows = statement.query([seq, seq + count - 1])?;
+        let mut found = Vec::with_capacity(count as usize);
+        while let Some(row) = rows.next()? {
+            found.push(Self::read(row)?);
+        }
+        Ok(found)
+    }
+
     fn query(statement: &mut Statement<'_>, params: impl rusqlite::Params) -> Result<Option<Self>, Fault> {
         let mut rows = statement.query(params)?;
         rows.next()?.map(Self::read).transpose()
@@ -314,9 +344,9 @@ pub(super) fn read_state(row: &Row<'_>) -> rusqlite::Result<Option<State>> {
 }
 
 fn read_code(row: &Row<'_>) -> rusqlite::Result<Option<Code>> {
-    let sealed = row.get_ref(8)?.as_blob_or_null()?.map(SealedPassphrase::from_stored);
+    let sealed = row.get_ref(7)?.as_blob_or_null()?.map(SealedPassphrase::from_stored);
     let secret = row.get::<_, Option<u8>>(6)?.map(SecretId);
-    let printed = row.get::<_, Option<bool>>(9)?.unwrap_or(false);
+    let printed = row.get::<_, Option<bool>>(8)?.unwrap_or(false);
     Ok(match (sealed, secret) {
         (None, None) if !printed => Some(Code::None),
         (Some(sealed), Some(secret)) if printed => Some(Code::Printed(sealed, secret)),
@@ -326,8 +356,8 @@ fn read_code(row: &Row<'_>) -> rusqlite::Result<Option<Code>> {
 }
 
 fn read_hand_out(row: &Row<'_>) -> rusqlite::Result<Option<HandOut>> {
-    let number = row.get::<_, Option<i64>>(7)?.map(|number| HandOutNumber::new(number.cast_unsigned()));
-    let sealed = row.get_ref(8)?.as_blob_or_null()?.map(SealedPassphrase::from_stored);
+    let number = row.get::<_, Option<i64>>(9)?.map(|number| HandOutNumber::new(number.cast_unsigned()));
+    let sealed = row.get_ref(7)?.as_blob_or_null()?.map(SealedPassphrase::from_stored);
     let (Some(secret), Some(at)) = (row.get::<_, Option<u8>>(6)?.map(SecretId), row.get(10)?) else { return Ok(None) };
     let key = match (number, sealed) {
         (Some(number), None) => LinkKey::Derived(number, secret),

@@ -1,8 +1,8 @@
 //! Reserving: passports leave the pool.
 
 use passpool_core::{
-    Event, HandedOut, Kept, KeptRecipient, NewRecipients, Refusal, Reservation, ReservationId, Reserve, SecretId,
-    Shortage, State, Terms, WalletAddress,
+    Event, HandOutNumber, HandedOut, Kept, KeptRecipient, NewRecipients, Refusal, Reservation, ReservationId, Reserve,
+    SecretId, Shortage, State, Terms, WalletAddress,
 };
 
 use super::{
@@ -93,11 +93,11 @@ fn hand_out(
     let (first, detail) = (handed.len(), detail(wish));
     let rows = match picked {
         [one] => vec![ledger.ahead.take(&ledger.db, *one)?],
-        _ => PassportRow::by_seqs(&ledger.db, picked)?,
+        _ => PassportRow::of_pool(&ledger.db, picked)?,
     };
-    for (position, was) in (first..).zip(rows) {
+    for (position, (was, number)) in (first..).zip(rows.into_iter().zip(wish.seed.numbers(first as u32))) {
         let wallet = wallets.map(|wallets| wallets[position]);
-        let becomes = was.with(handed_state(wish, &was, position as u32, wallet)?);
+        let becomes = was.with(handed_state(wish, &was, number, wallet)?);
         let told = handed_out(ledger, &becomes, wish.with_content)?;
         handed.push(told.unwrap_or_else(|| unreachable!("it is being handed out")));
         match wallet {
@@ -111,15 +111,15 @@ fn hand_out(
     Ok(())
 }
 
-/// The state of the passport that is handed out at this position.
+/// The state of the passport that is handed out under this number.
 fn handed_state(
     wish: &Reserve,
     was: &PassportRow,
-    position: u32,
+    number: HandOutNumber,
     wallet: Option<WalletAddress>,
 ) -> Result<State, Fault> {
     let terms = Terms {
-        number: wish.seed.number(position),
+        number,
         secret: SecretId::FIRST,
         at: wish.now,
         until: wish.until,

@@ -11,7 +11,7 @@ use crate::{OfPassport, Relink, StoreError};
 pub(super) fn relink(ledger: &mut Ledger, wish: &Relink) -> Result<HandedOut, StoreError> {
     let was = named(ledger, wish.passport)?;
     let terms = Terms {
-        number: wish.seed.number(0),
+        number: wish.seed.number(),
         secret: SecretId::FIRST,
         at: wish.now,
         until: None,

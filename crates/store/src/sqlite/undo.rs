@@ -110,7 +110,7 @@ struct Remembered {
 
 fn remembered(db: &Connection, id: ResetId) -> Result<Vec<Remembered>, Fault> {
     // The columns of a state stand where those of a passport stand.
-    let sql = "SELECT passport, 0, state, changed, NULL, NULL, secret, number, sealed, NULL, handed_at, until, reservation, \
+    let sql = "SELECT passport, 0, state, changed, NULL, NULL, secret, sealed, NULL, number, handed_at, until, reservation, \
                NULL, NULL, kiosk, visitor, address FROM reset_passport WHERE reset = ? ORDER BY passport LIMIT ?";
     let mut statement = db.prepare_cached(sql)?;
     let mut rows = statement.query(params![id.as_bytes(), AT_ONCE])?;
@@ -174,7 +174,7 @@ fn over_since(now: Timestamp) -> i64 {
 
 /// Tells of every record that is no state.
 pub(super) fn check_readable(db: &Connection, mut wrong: impl FnMut(String)) -> Result<(), Fault> {
-    let sql = "SELECT passport, 0, state, changed, NULL, NULL, secret, number, sealed, NULL, handed_at, until, reservation, \
+    let sql = "SELECT passport, 0, state, changed, NULL, NULL, secret, sealed, NULL, number, handed_at, until, reservation, \
                NULL, NULL, kiosk, visitor, address FROM reset_passport";
     let mut statement = db.prepare(sql)?;
     let mut rows = statement.query([])?;

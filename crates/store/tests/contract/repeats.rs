@@ -11,7 +11,7 @@ fn with_key(shop: &Shop, key: &str, parameters: &str) -> Reserve {
     let record = IdempotencyKey::parse(key).unwrap().digest("cli", "/reserve");
     let repeat = Repeat { record, parameters: ParameterDigest::of([parameters]) };
     let mut random = [0; 10];
-    random.copy_from_slice(&wish.seed.number(0).get().to_be_bytes().repeat(2)[..10]);
+    random.copy_from_slice(&wish.seed.number().get().to_be_bytes().repeat(2)[..10]);
     Reserve { keep: Some(Kept::new(ReservationId::new(at(0), random), Some(repeat))), ..wish }
 }
 
