@@ -2,12 +2,12 @@
 //!
 //! A hand-out takes its passport out of the sets at once, so that nobody picks it again, and waits with its row and the
 //! journal's for those of its neighbours: whoever asks for the same tag gets passports that follow one another. Each is
-//! then written in one statement with the others, which takes half of the time. What differs between them is bound as
-//! one blob of numbers, from which each row takes its own. They are written before any other verb of the transaction
-//! begins, and before its end.
+//! then written in one statement with the others, which takes half of the time. The numbers in which they differ are bound
+//! as one value, from which each row takes its own. They are written before any other verb of the transaction begins, and
+//! before its end.
 
 use passpool_core::{Actor, Code, Event, State, Timestamp};
-use rusqlite::{Connection, functions::FunctionFlags, named_params};
+use rusqlite::{Connection, ToSql, functions::FunctionFlags, named_params, types::ToSqlOutput};
 
 use super::{
     ledger::{Change, Ledger},
@@ -89,16 +89,19 @@ impl Ledger {
         detail: &str,
     ) -> Result<i64, Fault> {
         let first = self.next_journal_seq();
-        let times: Vec<i64> = neighbours.iter().map(|step| self.next_journal_place(step.at).at).collect();
+        let times = Numbers::of(neighbours.iter().map(|step| self.next_journal_place(step.at).at));
         let comma = if detail.is_empty() { "" } else { "," };
-        let sql = "INSERT INTO journal (seq, at, kind, passport, actor, detail) \
-                   SELECT :journal + seq - :first, nth(:times, seq - :first), :kind, id, :actor, \
-                   '{\"after\":' || changed || :rest FROM passport WHERE seq BETWEEN :first AND :last ORDER BY seq";
-        self.db.prepare_cached(sql)?.execute(named_params! {
+        let sql = format!(
+            "INSERT INTO journal (seq, at, kind, passport, actor, detail) \
+             SELECT :journal + seq - :first, {at}, :kind, id, :actor, '{{\"after\":' || changed || :rest \
+             FROM passport WHERE seq BETWEEN :first AND :last ORDER BY seq",
+            at = times.of_row(":times"),
+        );
+        self.db.prepare_cached(&sql)?.execute(named_params! {
             ":journal": first,
             ":first": neighbours[0].was.seq,
             ":last": neighbours[neighbours.len() - 1].was.seq,
-            ":times": bound(times.into_iter()),
+            ":times": times,
             ":kind": Event::Reserved.as_str(),
             ":actor": by.to_string(),
             ":rest": format!("{comma}{detail}}}"),
@@ -128,22 +131,29 @@ fn update(db: &Connection, neighbours: &[HandOutStep], changed: i64) -> Result<(
     let (first, last) = (&neighbours[0], &neighbours[neighbours.len() - 1]);
     let columns = first.columns();
     let each = |number: fn(&Columns<'_>) -> Option<i64>| {
-        bound(neighbours.iter().map(|step| number(&step.columns()).expect("neighbours have these numbers")))
+        Numbers::of(neighbours.iter().map(|step| number(&step.columns()).expect("neighbours have these numbers")))
     };
-    let sql = "UPDATE passport SET state = :state, changed = :changed + seq - :first, secret = :secret, \
-               number = nth(:numbers, seq - :first), handed_at = nth(:times, seq - :first), reservation = :reservation \
-               WHERE seq BETWEEN :first AND :last AND state = :was AND changed = nth(:changes, seq - :first)";
-    let rows = db.prepare_cached(sql)?.execute(named_params! {
+    let (numbers, times) = (each(|columns| columns.number), each(|columns| columns.handed_at));
+    let changes = Numbers::of(neighbours.iter().map(|step| step.was.changed));
+    let sql = format!(
+        "UPDATE passport SET state = :state, changed = :changed + seq - :first, secret = :secret, \
+         number = {number}, handed_at = {at}, reservation = :reservation \
+         WHERE seq BETWEEN :first AND :last AND state = :was AND changed = {was_changed}",
+        number = numbers.of_row(":numbers"),
+        at = times.of_row(":times"),
+        was_changed = changes.of_row(":changes"),
+    );
+    let rows = db.prepare_cached(&sql)?.execute(named_params! {
         ":state": first.becomes.state.name() as u8,
         ":changed": changed,
         ":secret": columns.secret,
-        ":numbers": each(|columns| columns.number),
-        ":times": each(|columns| columns.handed_at),
+        ":numbers": numbers,
+        ":times": times,
         ":reservation": columns.reservation,
         ":first": first.was.seq,
         ":last": last.was.seq,
         ":was": first.was.state.name() as u8,
-        ":changes": bound(neighbours.iter().map(|step| step.was.changed)),
+        ":changes": changes,
     })?;
     if rows == neighbours.len() {
         return Ok(());
@@ -152,7 +162,47 @@ fn update(db: &Connection, neighbours: &[HandOutStep], changed: i64) -> Result<(
     Err(Fault::Damaged(format!("of the passports from {first} to {last} one is not available as it was read")))
 }
 
-/// Teaches a connection `nth(numbers, n)`: the n-th of the numbers that [`bound`] has put into one blob.
+/// A number for each of the neighbours, as one value that is bound.
+enum Numbers {
+    /// All have this one.
+    Alike(i64),
+    /// The first has this one, and each of the others one more than its neighbour.
+    Counting(i64),
+    /// Each has its own: 8 bytes for each, little-endian.
+    Each(Vec<u8>),
+}
+
+impl Numbers {
+    fn of(numbers: impl Iterator<Item = i64>) -> Self {
+        let numbers: Vec<i64> = numbers.collect();
+        let step_by = |distance: i64| numbers.windows(2).all(|pair| pair[1].wrapping_sub(pair[0]) == distance);
+        match numbers[..] {
+            [first, ..] if step_by(0) => Self::Alike(first),
+            [first, ..] if step_by(1) => Self::Counting(first),
+            _ => Self::Each(numbers.iter().copied().flat_map(i64::to_le_bytes).collect()),
+        }
+    }
+
+    /// What the number of a row is in SQL, where this is bound under the name.
+    fn of_row(&self, name: &str) -> String {
+        match self {
+            Self::Alike(_) => name.to_owned(),
+            Self::Counting(_) => format!("({name} + seq - :first)"),
+            Self::Each(_) => format!("nth({name}, seq - :first)"),
+        }
+    }
+}
+
+impl ToSql for Numbers {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        match self {
+            Self::Alike(number) | Self::Counting(number) => number.to_sql(),
+            Self::Each(numbers) => numbers.to_sql(),
+        }
+    }
+}
+
+/// Teaches a connection `nth(numbers, n)`: the n-th of [`Numbers::Each`].
 pub(super) fn teach_nth(db: &Connection) -> rusqlite::Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_DIRECTONLY;
     db.create_scalar_function("nth", 2, flags, |call| {
@@ -160,10 +210,4 @@ pub(super) fn teach_nth(db: &Connection) -> rusqlite::Result<()> {
         let number = numbers.get(call.get::<usize>(1)?).copied().map(i64::from_le_bytes);
         number.ok_or_else(|| rusqlite::Error::UserFunctionError("nth: there are fewer numbers".into()))
     })
-}
-
-fn bound(numbers: impl ExactSizeIterator<Item = i64>) -> Vec<u8> {
-    let mut blob = Vec::with_capacity(numbers.len() * size_of::<i64>());
-    numbers.for_each(|number| blob.extend(number.to_le_bytes()));
-    blob
 }

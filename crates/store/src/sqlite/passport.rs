@@ -74,7 +74,11 @@ impl PassportRow {
     pub(super) fn of_pool(db: &Connection, seqs: &[u64]) -> Result<Vec<Self>, Fault> {
         let mut found = Vec::with_capacity(seqs.len());
         for neighbours in seqs.chunk_by(|one, next| one + 1 == *next) {
-            let available = Self::available_from(db, neighbours[0], neighbours.len() as u64)?;
+            let mut available = Self::available_from(db, neighbours[0], neighbours.len() as u64)?;
+            if available.len() == neighbours.len() {
+                found.append(&mut available);
+                continue;
+            }
             let mut available = available.into_iter().peekable();
             for seq in neighbours {
                 let row = available.next_if(|row| row.seq == *seq);
