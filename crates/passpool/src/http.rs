@@ -15,18 +15,24 @@ mod rpc;
 mod trouble;
 pub(crate) mod v1;
 
-use std::{any::Any, panic::AssertUnwindSafe, time::Duration};
+use std::{any::Any, convert::Infallible, panic::AssertUnwindSafe, time::Duration};
 
 use axum::{
     Router,
     body::HttpBody as _,
-    extract::{MatchedPath, Request, State},
+    extract::{MatchedPath, Request},
     http::{HeaderValue, Method, StatusCode, Uri},
-    middleware::{Next, from_fn_with_state, map_response},
+    middleware::{from_fn_with_state, map_response},
     response::{IntoResponse, Response},
+    routing::Route,
 };
-use futures_util::FutureExt as _;
+use futures_util::{
+    FutureExt as _,
+    future::{Either, ready},
+};
 use passpool_store::{Fault, StoreError};
+use tokio::time::timeout;
+use tower::{Service as _, layer::layer_fn, service_fn};
 
 use self::{problem::Problem, request_id::RequestIds, trouble::Trouble};
 use crate::app::App;
@@ -63,44 +69,57 @@ fn router_with(app: App, more_keyed: Router<App>) -> Router {
         .layer(limit)
         .layer(map_response(cors::open_data));
     let ids = RequestIds::new(&*app.entropy);
-    Router::new()
+    let routes = Router::new()
         .merge(health::routes())
         .merge(keyed)
         .merge(openapi::routes())
         .merge(for_wallets)
         .merge(public)
-        .method_not_allowed_fallback(wrong_method)
-        .layer(from_fn_with_state(ids, walk))
-        .with_state(app)
+        .method_not_allowed_fallback(wrong_method);
+    walked(routes, ids).with_state(app)
 }
 
-/// What every request walks through: it is given an id, which its answer and the log show, and it is answered whatever
-/// happens, in the words of its path.
+/// Has every request to the router walk through this: it is given an id, which its answer and the log show, and it is
+/// answered whatever happens, in the words of its path.
 ///
 /// One step and not a layer for each, because a layer has its share of memory in every request that waits, and is walked
 /// through twice in a call that waits for a commit.
-async fn walk(State(ids): State<RequestIds>, request: Request, next: Next) -> Response {
-    let asked = Asked::of(&request, &ids);
-    let mut answer = answer(request, next).await;
-    asked.log(&answer);
-    answer.headers_mut().entry(request_id::HEADER).or_insert(asked.id);
-    answer
+fn walked<S: Clone + Send + Sync + 'static>(router: Router<S>, ids: RequestIds) -> Router<S> {
+    router.layer(layer_fn(move |route: Route| {
+        let ids = ids.clone();
+        service_fn(move |request| walk(&ids, route.clone(), request))
+    }))
 }
 
-async fn answer(request: Request, next: Next) -> Response {
+/// The request is handed on here and not in a future, which would keep room for it, and again where it hands it on.
+fn walk(
+    ids: &RequestIds,
+    route: Route,
+    request: Request,
+) -> impl Future<Output = Result<Response, Infallible>> + Send + use<> {
+    let asked = Asked::of(&request, ids);
+    answer(route, request).map(move |mut answer| {
+        asked.log(&answer);
+        answer.headers_mut().entry(request_id::HEADER).or_insert(asked.id);
+        Ok(answer)
+    })
+}
+
+fn answer(mut route: Route, request: Request) -> impl Future<Output = Response> + Send {
     let is_nmp = nmp::speaks(request.uri().path());
     if request.body().size_hint().lower() > BODY_AT_MOST as u64 {
-        return too_large(is_nmp);
+        return Either::Left(ready(too_large(is_nmp)));
     }
-    let answer = AssertUnwindSafe(next.run(request)).catch_unwind();
-    match tokio::time::timeout(ANSWER_WITHIN, answer).await {
+    let answer = AssertUnwindSafe(route.call(request)).catch_unwind();
+    Either::Right(timeout(ANSWER_WITHIN, answer).map(move |outcome| match outcome {
         // Whoever found that out has plain words alone.
-        Ok(Ok(answer)) if answer.status() == StatusCode::PAYLOAD_TOO_LARGE => too_large(is_nmp),
-        Ok(Ok(answer)) => answer,
+        Ok(Ok(Ok(answer))) if answer.status() == StatusCode::PAYLOAD_TOO_LARGE => too_large(is_nmp),
+        Ok(Ok(Ok(answer))) => answer,
+        Ok(Ok(Err(never))) => match never {},
         Ok(Err(panic)) => failed(is_nmp, Fault::Database(format!("a request panicked: {}", message(&*panic)))),
         // The work may have been cut off in its commit.
         Err(_) => failed(is_nmp, Fault::OutcomeUnknown),
-    }
+    }))
 }
 
 fn too_large(is_nmp: bool) -> Response {
@@ -169,7 +188,7 @@ mod tests {
             std::future::pending::<()>().await;
         });
         let ids = RequestIds::new(&Sevens);
-        let router = Router::new().fallback_service(route).layer(from_fn_with_state(ids, walk));
+        let router = walked(Router::new().fallback_service(route), ids);
         let [first, second] = ["/dispenser/distribution/reserveOne", "/v1/reservations"];
         let (ours, theirs) =
             (Request::get(first).body(body).unwrap(), Request::get(second).body(Body::empty()).unwrap());

@@ -47,15 +47,18 @@ impl Writer {
 
     /// Runs the verb in a transaction, and answers when that is durable. The verb may run twice: if the transaction that
     /// it shared with others failed, it is tried once more alone.
-    pub(super) async fn run<T: Send + 'static>(
+    pub(super) fn run<T: Send + 'static>(
         &self,
         verb: impl FnMut(&mut Ledger) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError> {
+    ) -> impl Future<Output = Result<T, StoreError>> + Send {
         let (reply, answer) = oneshot::channel();
+        // Boxed here and not in the future, which would keep room for the verb as long as its caller waits.
         let job = Message::Job(Box::new(Verb { verb, outcome: None, reply }));
-        self.queue.send(job).await.map_err(|_| Fault::Closed)?;
-        self.gathering.announce(|| self.queue.max_capacity() - self.queue.capacity());
-        answer.await.map_err(|_| Fault::Closed)?
+        async move {
+            self.queue.send(job).await.map_err(|_| Fault::Closed)?;
+            self.gathering.announce(|| self.queue.max_capacity() - self.queue.capacity());
+            answer.await.map_err(|_| Fault::Closed)?
+        }
     }
 
     /// Waits until everything that was sent before is done, and the file is closed.
