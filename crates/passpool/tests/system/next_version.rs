@@ -33,8 +33,9 @@ pub(crate) fn build() -> PathBuf {
     copy_sources(&sources);
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.args(["build", "--quiet", "--offline", "--locked", "--package", "passpool", "--bin", NAME, "--test", "none"]);
-    if profile.ends_with("release") {
-        cargo.arg("--release");
+    // Cargo calls the folder of the profile `dev` otherwise.
+    if !profile.ends_with("debug") {
+        cargo.arg("--profile").arg(profile.file_name().unwrap());
     }
     // Cargo tells the stories of their own package. A build script that asks for such words would be run once more.
     for (name, _) in std::env::vars_os() {
