@@ -91,7 +91,7 @@ fn walked<S: Clone + Send + Sync + 'static>(router: Router<S>, ids: RequestIds) 
     }))
 }
 
-/// The request is handed on here and not in a future, which would keep room for it, and again where it hands it on.
+/// The request is handed on here and not in a future, which would keep room for it as long as its caller waits.
 fn walk(
     ids: &RequestIds,
     route: Route,
