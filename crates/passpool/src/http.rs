@@ -85,16 +85,16 @@ fn router_with(app: App, more_keyed: Router<App>) -> Router {
 /// One step and not a layer for each, because a layer has its share of memory in every request that waits, and is walked
 /// through twice in a call that waits for a commit.
 fn walked<S: Clone + Send + Sync + 'static>(router: Router<S>, ids: RequestIds) -> Router<S> {
-    router.layer(layer_fn(move |route: Route| {
+    router.layer(layer_fn(move |mut route: Route| {
         let ids = ids.clone();
-        service_fn(move |request| walk(&ids, route.clone(), request))
+        service_fn(move |request| walk(&ids, &mut route, request))
     }))
 }
 
 /// The request is handed on here and not in a future, which would keep room for it as long as its caller waits.
 fn walk(
     ids: &RequestIds,
-    route: Route,
+    route: &mut Route,
     request: Request,
 ) -> impl Future<Output = Result<Response, Infallible>> + Send + use<> {
     let asked = Asked::of(&request, ids);
@@ -105,7 +105,7 @@ fn walk(
     })
 }
 
-fn answer(mut route: Route, request: Request) -> impl Future<Output = Response> + Send {
+fn answer(route: &mut Route, request: Request) -> impl Future<Output = Response> + Send + use<> {
     let is_nmp = nmp::speaks(request.uri().path());
     if request.body().size_hint().lower() > BODY_AT_MOST as u64 {
         return Either::Left(ready(too_large(is_nmp)));

@@ -1,6 +1,6 @@
 //! Serving: the listener, the connections, and an end in good order.
 
-use std::{convert::Infallible, net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
 use anyhow::Context as _;
 use axum::{
@@ -18,7 +18,7 @@ use tokio::{
     signal::unix::{Signal, SignalKind, signal},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tower::ServiceExt as _;
+use tower::Service as _;
 
 use crate::{app::App, shop::Shop, worker};
 
@@ -104,8 +104,7 @@ fn answer(stream: TcpStream, peer: SocketAddr, router: Router, connections: &Gra
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let mut request: Request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(peer));
-        let router = router.clone();
-        async move { Ok::<_, Infallible>(router.oneshot(request).await.unwrap_or_else(|never| match never {})) }
+        router.clone().call(request) // A router is always ready.
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
