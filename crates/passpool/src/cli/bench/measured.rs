@@ -30,6 +30,8 @@ pub(super) struct Round {
     pub(super) cpu: Duration,
     /// What this process used meanwhile.
     pub(super) client_cpu: Duration,
+    /// What the machine's host gave to others meanwhile.
+    pub(super) stolen: Duration,
     /// What the server had at the end of it, in bytes.
     pub(super) memory: u64,
     /// By kinds of calls.
@@ -38,6 +40,15 @@ pub(super) struct Round {
     pub(super) asked: Option<f64>,
     /// How many answers came in each second.
     pub(super) seconds: Vec<u64>,
+}
+
+/// How many processors somebody had, on average.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cores {
+    pub(super) server: f64,
+    pub(super) client: f64,
+    /// Others, by the host's will, while somebody here wanted them.
+    pub(super) stolen: f64,
 }
 
 impl Round {
@@ -87,13 +98,17 @@ impl Measured {
         all
     }
 
-    /// How many processors the server kept busy, and the client.
-    pub(super) fn cores(&self) -> Option<(f64, f64)> {
+    /// Whose the processors were. None if no time went by.
+    pub(super) fn cores(&self) -> Option<Cores> {
         let time: Duration = self.rounds.iter().map(|round| round.time).sum();
-        let share = |cpu: Duration| cpu.as_secs_f64() / time.as_secs_f64();
-        let server = self.rounds.iter().map(|round| round.cpu).sum();
-        let client = self.rounds.iter().map(|round| round.client_cpu).sum();
-        (!time.is_zero()).then(|| (share(server), share(client)))
+        let share = |of: fn(&Round) -> Duration| {
+            self.rounds.iter().map(of).sum::<Duration>().as_secs_f64() / time.as_secs_f64()
+        };
+        (!time.is_zero()).then(|| Cores {
+            server: share(|round| round.cpu),
+            client: share(|round| round.client_cpu),
+            stolen: share(|round| round.stolen),
+        })
     }
 
     /// The server's processor time for one of what was done.

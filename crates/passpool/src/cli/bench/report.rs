@@ -39,6 +39,8 @@ struct Row<'a> {
     server_cores: Option<f64>,
     server_cpu_micros_each: Option<f64>,
     client_cores: Option<f64>,
+    /// What the machine's host gave to others.
+    stolen_cores: Option<f64>,
     server_memory_bytes: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     bytes_a_passport: Option<f64>,
@@ -88,9 +90,10 @@ impl<'a> Row<'a> {
             asked_per_second: row.rounds.iter().filter_map(|round| round.asked).collect(),
             waits: row.waits(),
             kinds: kinds.collect(),
-            server_cores: cores.map(|(server, _)| server),
+            server_cores: cores.map(|cores| cores.server),
             server_cpu_micros_each: row.cpu_each().map(|cpu| cpu.as_secs_f64() * 1e6),
-            client_cores: cores.map(|(_, client)| client),
+            client_cores: cores.map(|cores| cores.client),
+            stolen_cores: cores.map(|cores| cores.stolen),
             server_memory_bytes: row.memory(),
             bytes_a_passport: row.bytes_each,
             against: row.against.as_deref(),

@@ -15,7 +15,7 @@ use super::{
     stock::Tagging,
     stopwatch::Stopwatch,
     textbook,
-    usage::Usage,
+    usage::{self, Usage},
     visitors::CALLS_A_CLAIM,
 };
 use crate::cli::Surroundings;
@@ -135,11 +135,12 @@ impl At<'_> {
             if let Extent::Slices(_) | Extent::CallsOfFull(_) = load.extent {
                 stand.refill(load.ask.tags()).await?;
             }
-            let (before, own) = (stand.usage()?, Usage::own());
+            let (before, own, stolen) = (stand.usage()?, Usage::own(), usage::stolen());
             let tally = self.carry(stand, load, time, calls).await?;
             let (after, own_after) = (stand.usage()?, Usage::own());
             round.cpu += after.cpu.saturating_sub(before.cpu);
             round.client_cpu += own_after.cpu.saturating_sub(own.cpu);
+            round.stolen += usage::stolen_since(stolen);
             round.memory = after.memory;
             stand.note_taken(tally.taken);
             all.follow(&tally);
@@ -158,9 +159,10 @@ impl At<'_> {
     /// What it takes is of a table of its own.
     async fn textbook(&self, stand: &Stand, connections: usize, passports: u64) -> anyhow::Result<Round> {
         textbook::fill(stand.schema()?, passports).await?;
+        let stolen = usage::stolen();
         let tally = textbook::carry(stand.schema()?, connections, self.terms.time, passports).await?;
-        let done = tally.calls();
-        Ok(Round { done, time: tally.time, waits: tally.waits, seconds: tally.seconds, ..Round::default() })
+        let (done, stolen) = (tally.calls(), usage::stolen_since(stolen));
+        Ok(Round { done, time: tally.time, stolen, waits: tally.waits, seconds: tally.seconds, ..Round::default() })
     }
 
     fn share_of(&self, ask: Ask) -> u64 {
@@ -210,9 +212,10 @@ async fn export(stand: &Stand) -> anyhow::Result<Round> {
 }
 
 async fn command(arguments: &[&OsStr], folder: &Path, passports: u64) -> anyhow::Result<Round> {
-    let watch = Stopwatch::start();
+    let (watch, stolen) = (Stopwatch::start(), usage::stolen());
     let used = server::run(arguments, folder).await?;
-    Ok(Round { done: passports, time: watch.elapsed(), cpu: used.cpu, memory: used.memory, ..Round::default() })
+    let (time, stolen) = (watch.elapsed(), usage::stolen_since(stolen));
+    Ok(Round { done: passports, time, cpu: used.cpu, stolen, memory: used.memory, ..Round::default() })
 }
 
 /// Ids and three tags each.

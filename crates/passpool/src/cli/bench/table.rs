@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use super::{
     cases::LeftOut,
-    measured::Measured,
+    measured::{Cores, Measured},
     promise::{Judged, ratio},
     waits::Waits,
 };
 
-const HEADS: [&str; 11] =
-    ["", "a second", "p50 ms", "p99 ms", "p99.9 ms", "longest", "cores", "us each", "client", "MB", "ratio"];
+const HEADS: [&str; 12] =
+    ["", "a second", "p50 ms", "p99 ms", "p99.9 ms", "longest", "cores", "us each", "client", "stolen", "MB", "ratio"];
 
 /// The lines of a case: its name and what it is about, then a line a row, in columns.
 pub(super) fn case(about: &str, rows: &[Measured], all: &[Measured]) -> Vec<String> {
@@ -59,16 +59,17 @@ fn cells_of(row: &Measured, all: &[Measured]) -> Vec<String> {
         return vec![row.row.clone(), format!("{bytes:.1} bytes a passport")];
     }
     let rate = row.rate().map_or_else(none, grouped);
-    let (cores, client) = row
-        .cores()
-        .map_or_else(|| (none(), none()), |(server, client)| (format!("{server:.2}"), format!("{client:.2}")));
+    let cores = row.cores();
+    let share = |of: fn(Cores) -> f64| cores.map_or_else(none, |cores| format!("{:.2}", of(cores)));
+    let [server, client, stolen] =
+        [share(|cores| cores.server), share(|cores| cores.client), share(|cores| cores.stolen)];
     let each = row.cpu_each().map_or_else(none, |cpu| format!("{:.1}", cpu.as_secs_f64() * 1e6));
     let memory = row.memory().map_or_else(none, |bytes| format!("{:.0}", bytes as f64 / 1e6));
     let compared = match (ratio(row, all), &row.against) {
         (Some(ratio), Some(against)) => format!("{ratio:.2} of {against}"),
         _ => none(),
     };
-    [vec![row.row.clone(), rate], waited(&row.waits()), vec![cores, each, client, memory, compared]].concat()
+    [vec![row.row.clone(), rate], waited(&row.waits()), vec![server, each, client, stolen, memory, compared]].concat()
 }
 
 fn waited(waits: &Waits) -> Vec<String> {
@@ -139,6 +140,7 @@ mod tests {
                 time: Duration::from_secs(2),
                 cpu: Duration::from_millis(2_500),
                 client_cpu: Duration::from_millis(500),
+                stolen: Duration::from_millis(100),
                 memory: 40_000_000,
                 waits: vec![[1, 2, 3].map(Duration::from_millis).into_iter().collect()],
                 asked: None,
@@ -150,9 +152,9 @@ mod tests {
         let rows = [measured("memory", 200_000, None), measured("link", 100_000, Some("memory")), weighed];
         insta::assert_snapshot!(case("one tag", &rows, &rows).join("\n").trim(), @"
         reserve: one tag
-                a second  p50 ms  p99 ms  p99.9 ms  longest  cores  us each  client  MB  ratio
-        memory   100,000    2.00    3.00      3.00     3.00   1.25     12.5    0.25  40
-        link      50,000    2.00    3.00      3.00     3.00   1.25     25.0    0.25  40  0.50 of memory
+                a second  p50 ms  p99 ms  p99.9 ms  longest  cores  us each  client  stolen  MB  ratio
+        memory   100,000    2.00    3.00      3.00     3.00   1.25     12.5    0.25    0.05  40
+        link      50,000    2.00    3.00      3.00     3.00   1.25     25.0    0.25    0.05  40  0.50 of memory
         size    88.8 bytes a passport
         ");
     }

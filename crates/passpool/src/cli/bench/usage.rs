@@ -1,6 +1,6 @@
-//! What a process uses: processor time and memory, as the operating system tells them.
+//! What a process uses, and what nobody here could use: processor time and memory, as the operating system tells them.
 
-use std::time::Duration;
+use std::{fs, time::Duration};
 
 use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 
@@ -27,5 +27,37 @@ impl Usage {
     /// Of this very process.
     pub(super) fn own() -> Self {
         Self::of(std::process::id()).unwrap_or_default()
+    }
+}
+
+/// The processor time that a virtual machine's host gave to others since the start, while somebody here wanted it, of all
+/// cores together. Zero where the system tells of none.
+///
+/// The eighth figure of the first line of `/proc/stat`, in hundredths of a second (proc(5)).
+pub(super) fn stolen() -> Duration {
+    fs::read_to_string("/proc/stat").ok().and_then(|told| stolen_in(&told)).unwrap_or_default()
+}
+
+/// What it gave to others since it had given that much.
+pub(super) fn stolen_since(before: Duration) -> Duration {
+    stolen().saturating_sub(before)
+}
+
+fn stolen_in(told: &str) -> Option<Duration> {
+    let figures = told.lines().next()?.strip_prefix("cpu ")?;
+    figures.split_whitespace().nth(7)?.parse().ok().map(|hundredths: u64| Duration::from_millis(hundredths * 10))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_host_took_is_the_eighth_figure() {
+        let check =
+            |told: &str, expected: Option<u64>| assert_eq!(stolen_in(told), expected.map(Duration::from_millis));
+        check("cpu  10 20 30 40 50 60 70 123 0 0\ncpu0 1 2 3 4 5 6 7 8 0 0\n", Some(1_230));
+        check("cpu  10 20 30 40\n", None); // A kernel before 2.6.11.
+        check("", None);
     }
 }
