@@ -231,14 +231,14 @@ fn write_rows(path: &Path, passports: u64) -> anyhow::Result<()> {
 /// Ends the server and starts it again, until it has handed something out.
 async fn start(stand: &mut Stand) -> anyhow::Result<Round> {
     stand.stop().await?;
-    let watch = Stopwatch::start();
+    let (watch, stolen) = (Stopwatch::start(), usage::stolen());
     stand.start().await?;
     let plan = Plan { servers: stand.addresses(1)?, threads: 1, rate: None, time: Duration::MAX, calls: 1 };
     let tally = carry(plan, Ask::One(Pick::Tag).scripts(1, stand)).await?;
-    let time = watch.elapsed();
+    let (time, stolen) = (watch.elapsed(), usage::stolen_since(stolen));
     stand.note_taken(tally.taken);
     let used = stand.usage()?;
-    let mut round = Round { time, cpu: used.cpu, memory: used.memory, ..Round::default() };
+    let mut round = Round { time, cpu: used.cpu, stolen, memory: used.memory, ..Round::default() };
     round.waits.push(std::iter::once(time).collect());
     Ok(round)
 }
