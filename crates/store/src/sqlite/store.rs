@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures_util::future::BoxFuture;
 use passpool_core::{
     ApiKeyDigest, Caller, Granter, HandedOut, Kiosk, KioskName, PassportId, PreviewId, ProfileName, RecipientId,
     Reference, Refusal, Reservation, ReservationId, Reserve, Rights, Tag, Timestamp, UserName, WholeSeconds,
@@ -26,8 +27,12 @@ use crate::{
 
 #[async_trait]
 impl Store for SqliteStore {
-    async fn reserve(&self, wish: Reserve) -> Result<Reservation, StoreError> {
-        self.writer().run(move |ledger| reserve::reserve(ledger, &wish)).await
+    // An `async fn` would keep room for the wish, which the writer has by then, as long as its caller waits.
+    fn reserve<'store, 'answer>(&'store self, wish: Reserve) -> BoxFuture<'answer, Result<Reservation, StoreError>>
+    where
+        'store: 'answer,
+    {
+        Box::pin(self.writer().run(move |ledger| reserve::reserve(ledger, &wish)))
     }
 
     async fn reset(&self, wish: Reset) -> Result<u64, StoreError> {
