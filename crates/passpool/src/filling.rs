@@ -2,8 +2,15 @@
 
 mod judge;
 mod slice;
+mod window;
 
-use std::sync::Arc;
+use std::{
+    sync::{
+        Arc,
+        mpsc::{Receiver, sync_channel},
+    },
+    thread,
+};
 
 use passpool_core::{Refusal, Secret};
 use passpool_store::{Create, ImportBatch, ImportId, ImportTerms, Store, StoreError};
@@ -13,12 +20,15 @@ use crate::{
     clock::Entropy,
     exchange::{BadLine, Row},
 };
-use slice::{Slice, Slicer};
+use slice::{Slice, slices};
+use window::{Window, Windows};
 
 pub(crate) use judge::judge_first;
 
-/// How far the reading may run ahead of the writing.
+/// How far the cutting may run ahead of the writing.
 const SLICES_AHEAD: usize = 2;
+/// How many windows wait, beside the one that is read and the one that is cut: their rows take memory.
+const WINDOWS_AHEAD: usize = 0;
 
 /// What becomes of the passphrases that rows have.
 #[derive(Clone)]
@@ -77,17 +87,21 @@ impl Filling {
         }
     }
 
-    /// Reads rows and makes slices of them, while the store writes those before.
+    /// Makes slices of rows, while the store writes those before and the next window is read.
     fn cut<R>(self, rows: R) -> mpsc::Receiver<Result<Slice, BadLine>>
     where
         R: Iterator<Item = Result<Row, BadLine>> + Send + 'static,
     {
+        let windows = read_ahead(Windows::new(rows));
         let (sender, receiver) = mpsc::channel(SLICES_AHEAD);
-        // A thread of its own: nobody waits for a read that nobody needs any more.
-        std::thread::spawn(move || {
-            for slice in Slicer::new(rows, self.terms.skip_known, self.codes, self.entropy) {
-                let is_bad = slice.is_err();
-                if sender.blocking_send(slice).is_err() || is_bad {
+        thread::spawn(move || {
+            let send = |slice| sender.blocking_send(slice).is_ok();
+            for window in windows {
+                let goes_on = match window {
+                    Ok(window) => slices(window, self.terms.skip_known, &self.codes, &*self.entropy).map(Ok).all(send),
+                    Err(bad) => send(Err(bad)),
+                };
+                if !goes_on {
                     return;
                 }
             }
@@ -132,6 +146,23 @@ impl Filling {
             }
         }
     }
+}
+
+/// Reads in a thread of its own, so that nobody waits for a read that nobody needs any more.
+fn read_ahead<R>(windows: Windows<R>) -> Receiver<Result<Window, BadLine>>
+where
+    R: Iterator<Item = Result<Row, BadLine>> + Send + 'static,
+{
+    let (filled, receiver) = sync_channel(WINDOWS_AHEAD);
+    thread::spawn(move || {
+        for window in windows {
+            let is_bad = window.is_err();
+            if filled.send(window).is_err() || is_bad {
+                return;
+            }
+        }
+    });
+    receiver
 }
 
 /// The last line is the one too many.

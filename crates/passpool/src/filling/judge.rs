@@ -6,7 +6,7 @@ use passpool_core::Refusal;
 
 use super::{
     FillError,
-    slice::{WINDOW_BYTES, WINDOW_ROWS},
+    window::{WINDOW_BYTES, WINDOW_ROWS},
 };
 use crate::exchange::{BadLine, Row};
 

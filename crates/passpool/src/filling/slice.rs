@@ -1,14 +1,17 @@
 //! Slices: as many rows as are written at once.
 
-use std::sync::Arc;
+use std::iter;
 
 use passpool_core::{Code, NewPassport, PassportId, SecretId};
 use passpool_store::Create;
 
-use super::Codes;
+use super::{
+    Codes,
+    window::{Ids, Window},
+};
 use crate::{
     clock::{Entropy, random},
-    exchange::{BadLine, Row},
+    exchange::Row,
 };
 
 const NONCE_BYTES: usize = 24;
@@ -25,6 +28,21 @@ pub(super) struct Slice {
 struct Entry {
     id: PassportId,
     row: Row,
+}
+
+/// Cuts a window.
+pub(super) fn slices(
+    window: Window,
+    skip_known: bool,
+    codes: &Codes,
+    entropy: &dyn Entropy,
+) -> impl Iterator<Item = Slice> {
+    let skip_known = skip_known && matches!(window.ids, Ids::Given);
+    let mut rows = window.rows.into_iter();
+    iter::from_fn(move || {
+        let rows: Vec<Row> = rows.by_ref().take(Create::MAX).collect();
+        (!rows.is_empty()).then(|| Slice::new(rows, skip_known, codes, entropy))
+    })
 }
 
 impl Slice {
@@ -90,100 +108,16 @@ impl Slice {
     }
 }
 
-/// How many rows with given ids are put in the order of their ids before they are cut.
-///
-/// Ids in any order would touch the whole index by id with each slice. Sorted, a slice touches a part of it, and the
-/// index is written once a window instead of once a slice (measured: an eighth of the bytes at a million passports).
-pub(super) const WINDOW_ROWS: usize = 64 * Create::MAX;
-/// How much content may wait in a window.
-pub(super) const WINDOW_BYTES: usize = 64 << 20;
-
-/// Cuts rows into slices. Rows whose ids are given, and rows whose ids are drawn, go into slices of their own.
-pub(super) struct Slicer<R> {
-    rows: R,
-    skip_known: bool,
-    given: Vec<Row>,
-    given_bytes: usize,
-    /// What is left of the last window, sorted, the greatest first.
-    sorted: Vec<Row>,
-    drawn: Vec<Row>,
-    codes: Codes,
-    entropy: Arc<dyn Entropy>,
-}
-
-impl<R: Iterator<Item = Result<Row, BadLine>>> Slicer<R> {
-    pub(super) fn new(rows: R, skip_known: bool, codes: Codes, entropy: Arc<dyn Entropy>) -> Self {
-        let (given, sorted, drawn) = (Vec::new(), Vec::new(), Vec::new());
-        Self { rows, skip_known, given, given_bytes: 0, sorted, drawn, codes, entropy }
-    }
-
-    fn slice(&self, rows: Vec<Row>, skip_known: bool) -> Slice {
-        Slice::new(rows, skip_known, &self.codes, &*self.entropy)
-    }
-
-    /// What fits one slice keeps the order of its file.
-    fn sort_window(&mut self) {
-        self.sorted = std::mem::take(&mut self.given);
-        self.given_bytes = 0;
-        if self.sorted.len() > Create::MAX {
-            self.sorted.sort_by_key(|row| std::cmp::Reverse((row.id, row.line)));
-        } else {
-            self.sorted.reverse();
-        }
-    }
-
-    /// The next slice of the window that was sorted last.
-    fn next_sorted(&mut self) -> Option<Slice> {
-        let count = self.sorted.len().min(Create::MAX);
-        let mut rows = self.sorted.split_off(self.sorted.len() - count);
-        rows.reverse();
-        (count > 0).then(|| self.slice(rows, self.skip_known))
-    }
-}
-
-impl<R: Iterator<Item = Result<Row, BadLine>>> Iterator for Slicer<R> {
-    type Item = Result<Slice, BadLine>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if let Some(slice) = self.next_sorted() {
-            return Some(Ok(slice));
-        }
-        while let Some(row) = self.rows.next() {
-            let row = match row {
-                Ok(row) => row,
-                Err(bad) => return Some(Err(bad)),
-            };
-            if row.id.is_none() {
-                self.drawn.push(row);
-                if self.drawn.len() == Create::MAX {
-                    let rows = std::mem::take(&mut self.drawn);
-                    return Some(Ok(self.slice(rows, false)));
-                }
-                continue;
-            }
-            self.given_bytes += row.content.as_str().len();
-            self.given.push(row);
-            if self.given.len() == WINDOW_ROWS || self.given_bytes >= WINDOW_BYTES {
-                self.sort_window();
-                return self.next_sorted().map(Ok);
-            }
-        }
-        // The end: what is left over of each kind.
-        self.sort_window();
-        if let Some(slice) = self.next_sorted() {
-            return Some(Ok(slice));
-        }
-        let drawn = std::mem::take(&mut self.drawn);
-        (!drawn.is_empty()).then(|| Ok(self.slice(drawn, false)))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use passpool_core::{Content, Passphrase, Secret, Tags};
 
     use super::*;
-    use crate::clock::SystemEntropy;
+    use crate::{
+        clock::SystemEntropy,
+        exchange::BadLine,
+        filling::window::{WINDOW_ROWS, Windows},
+    };
 
     fn row(line: u64, id: Option<u64>) -> Result<Row, BadLine> {
         let id = id.map(|id| PassportId::new(id).unwrap());
@@ -193,8 +127,8 @@ mod tests {
 
     fn cut(rows: Vec<Result<Row, BadLine>>, skip_known: bool) -> Vec<Slice> {
         let codes = Codes::Imported(Secret::new([7; 32]));
-        let slicer = Slicer::new(rows.into_iter(), skip_known, codes, Arc::new(SystemEntropy));
-        slicer.map(Result::unwrap).collect()
+        let windows = Windows::new(rows.into_iter()).map(Result::unwrap);
+        windows.flat_map(|window| slices(window, skip_known, &codes, &SystemEntropy).collect::<Vec<_>>()).collect()
     }
 
     #[test]
