@@ -13,7 +13,7 @@ use std::{
 };
 
 use passpool_core::{Refusal, Secret};
-use passpool_store::{Create, ImportBatch, ImportId, ImportTerms, Store, StoreError};
+use passpool_store::{Create, Fault, ImportBatch, ImportId, ImportTerms, Store, StoreError};
 use tokio::sync::mpsc;
 
 use crate::{
@@ -29,6 +29,10 @@ pub(crate) use judge::judge_first;
 const SLICES_AHEAD: usize = 2;
 /// How many windows wait, beside the one that is read and the one that is cut: their rows take memory.
 const WINDOWS_AHEAD: usize = 0;
+
+/// What a thread hands on, and None behind the last. The end is said, as a thread that panics also hands on no more: what it
+/// did hand on must not pass for all.
+type OrEnd<T> = Result<Option<T>, BadLine>;
 
 /// What becomes of the passphrases that rows have.
 #[derive(Clone)]
@@ -71,8 +75,8 @@ impl Filling {
         R: Iterator<Item = Result<Row, BadLine>> + Send + 'static,
     {
         let mut slices = self.clone().cut(rows);
-        let Some(first) = slices.recv().await.transpose()? else { return Ok(0) };
-        let Some(second) = slices.recv().await.transpose()? else { return self.add(None, first).await };
+        let Some(first) = next(&mut slices).await? else { return Ok(0) };
+        let Some(second) = next(&mut slices).await? else { return self.add(None, first).await };
         let import = self.store.begin_import(self.terms.clone()).await?;
         match self.add_all(import, [first, second], slices).await {
             Ok(made) => {
@@ -88,7 +92,7 @@ impl Filling {
     }
 
     /// Makes slices of rows, while the store writes those before and the next window is read.
-    fn cut<R>(self, rows: R) -> mpsc::Receiver<Result<Slice, BadLine>>
+    fn cut<R>(self, rows: R) -> mpsc::Receiver<OrEnd<Slice>>
     where
         R: Iterator<Item = Result<Row, BadLine>> + Send + 'static,
     {
@@ -98,7 +102,9 @@ impl Filling {
             let send = |slice| sender.blocking_send(slice).is_ok();
             for window in windows {
                 let goes_on = match window {
-                    Ok(window) => slices(window, self.terms.skip_known, &self.codes, &*self.entropy).map(Ok).all(send),
+                    Ok(Some(window)) => slices(window, self.terms.skip_known, &self.codes, &*self.entropy)
+                        .all(|slice| send(Ok(Some(slice)))),
+                    Ok(None) => send(Ok(None)),
                     Err(bad) => send(Err(bad)),
                 };
                 if !goes_on {
@@ -113,14 +119,14 @@ impl Filling {
         &self,
         import: ImportId,
         first: [Slice; 2],
-        mut slices: mpsc::Receiver<Result<Slice, BadLine>>,
+        mut slices: mpsc::Receiver<OrEnd<Slice>>,
     ) -> Result<u64, FillError> {
         let mut made = 0;
         for slice in first {
             made += self.add(Some(import), slice).await?;
         }
-        while let Some(slice) = slices.recv().await {
-            made += self.add(Some(import), slice?).await?;
+        while let Some(slice) = next(&mut slices).await? {
+            made += self.add(Some(import), slice).await?;
         }
         Ok(made)
     }
@@ -149,13 +155,13 @@ impl Filling {
 }
 
 /// Reads in a thread of its own, so that nobody waits for a read that nobody needs any more.
-fn read_ahead<R>(windows: Windows<R>) -> Receiver<Result<Window, BadLine>>
+fn read_ahead<R>(windows: Windows<R>) -> Receiver<OrEnd<Window>>
 where
     R: Iterator<Item = Result<Row, BadLine>> + Send + 'static,
 {
     let (filled, receiver) = sync_channel(WINDOWS_AHEAD);
     thread::spawn(move || {
-        for window in windows {
+        for window in windows.map(|window| window.map(Some)).chain([Ok(None)]) {
             let is_bad = window.is_err();
             if filled.send(window).is_err() || is_bad {
                 return;
@@ -163,6 +169,13 @@ where
         }
     });
     receiver
+}
+
+/// The next slice, and None at the end.
+async fn next(slices: &mut mpsc::Receiver<OrEnd<Slice>>) -> Result<Option<Slice>, FillError> {
+    let unread =
+        || StoreError::from(Fault::Database("the lines were not read to their end: passpool has a bug".into()));
+    Ok(slices.recv().await.ok_or_else(unread)??)
 }
 
 /// The last line is the one too many.
@@ -176,8 +189,15 @@ fn blame(lines: &[u64], refusal: &Refusal) -> String {
 
 #[cfg(test)]
 mod tests {
+    use passpool_core::{Actor, Content, PassportId, Tags, Timestamp};
+    use passpool_store::{Intent, TagFilter, sqlite};
+
     use super::*;
-    use passpool_core::PassportId;
+    use crate::clock::SystemEntropy;
+
+    fn row(line: u64) -> Row {
+        Row { line, id: None, passphrase: None, tags: Tags::default(), content: Content::empty() }
+    }
 
     #[test]
     fn a_refusal_names_its_lines() {
@@ -187,5 +207,22 @@ mod tests {
         };
         check(&[3], "line 3: the id 7 stands twice in this import");
         check(&[3, 9], "line 9: the id 7 stands twice in this import, first in line 3");
+    }
+    #[tokio::test]
+    async fn lines_whose_reading_ends_in_a_panic_make_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let secret = Secret::new([7; 32]).fingerprint();
+        let store = sqlite::open(&folder.path().join("shop.db"), Intent::Serve, Some(secret)).unwrap();
+        let now = Timestamp::from_micros(1_700_000_000_000_000);
+        let terms = ImportTerms { by: Actor::CommandLine, now, imported: true, skip_known: false };
+        let filling = Filling { store: store.clone(), codes: Codes::None, terms, entropy: Arc::new(SystemEntropy) };
+        for read in [0, 1, Create::MAX as u64, 3 * Create::MAX as u64 + 1] {
+            let rows = (1..).map(move |line| if line <= read { Ok(row(line)) } else { panic!("as the story wants") });
+            let end = filling.clone().fill(rows).await;
+            assert!(matches!(end, Err(FillError::Store(StoreError::Fault(_)))), "{read}: {end:?}");
+            assert_eq!(store.counts(TagFilter::Largest(0), now).await.unwrap().all.total(), 0, "{read}");
+        }
+        assert_eq!(filling.fill((1..=5_000).map(|line| Ok(row(line)))).await.unwrap(), 5_000);
+        store.close().await;
     }
 }
