@@ -14,6 +14,7 @@ mod handout_table;
 pub mod http;
 mod imports;
 mod limits;
+mod listening;
 mod logs;
 pub mod output;
 pub mod serve;

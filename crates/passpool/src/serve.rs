@@ -20,7 +20,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::Service as _;
 
-use crate::{app::App, shop::Shop, worker};
+use crate::{app::App, listening::allow_many_connections, shop::Shop, worker};
 
 /// How long a client may take to send the head of a request, and how long an idle connection is kept.
 const HEAD_WITHIN: Duration = Duration::from_secs(75);
@@ -64,6 +64,7 @@ pub async fn serve(
     mut signals: EndSignals,
     routes: fn(App) -> Router,
 ) -> anyhow::Result<()> {
+    allow_many_connections();
     let app = App::new(shop);
     let (ending, workers) = (CancellationToken::new(), TaskTracker::new());
     worker::start(&app, &workers, &ending);

@@ -45,7 +45,7 @@ use self::{
     schema::Schema,
 };
 use super::Surroundings;
-use crate::{output::is_watched, serve::EndSignals};
+use crate::{listening::allow_many_connections, output::is_watched, serve::EndSignals};
 
 pub(super) use ceiling::CeilingCommand;
 
@@ -87,6 +87,7 @@ pub(super) struct BenchCommand {
 
 impl BenchCommand {
     pub(super) async fn run(self, around: &mut Surroundings<'_>) -> anyhow::Result<ExitCode> {
+        allow_many_connections();
         let mut signals = EndSignals::listen()?;
         tokio::select! {
             outcome = self.measure_all(around) => outcome,

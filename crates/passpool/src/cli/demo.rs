@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 
 use super::{
     Surroundings,
-    serve::{base_of, bind, cannot_listen, tell_address},
+    serve::{base_of, cannot_listen, tell_address},
 };
 use crate::{
     address::TrustedProxies,
@@ -24,6 +24,7 @@ use crate::{
     database::{Place, with_suffix},
     handout::Handout,
     http,
+    listening::listen,
     logs::LogFlags,
     serve::{EndSignals, serve},
     shop::Shop,
@@ -49,7 +50,7 @@ impl DemoCommand {
         self.logs.start(around.output)?;
         around.place = Place::new(passpool_store::DatabaseUrl::Sqlite(DATABASE.into()), None);
         release_old(Path::new(DATABASE)).await?;
-        let listener = listen(&self.listen, around).await?;
+        let listener = listen_here_or_beside(&self.listen, around).await?;
         remove_old(Path::new(DATABASE))?;
         let address = listener.local_addr()?;
         let base = base_of(address)?;
@@ -116,11 +117,11 @@ fn remove_old(database: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn listen(address: &str, around: &Surroundings<'_>) -> anyhow::Result<TcpListener> {
-    match bind(address).await {
+async fn listen_here_or_beside(address: &str, around: &Surroundings<'_>) -> anyhow::Result<TcpListener> {
+    match listen(address).await {
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
             let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
-            let listener = bind(&format!("{host}:0")).await.map_err(|error| cannot_listen(address, &error))?;
+            let listener = listen(&format!("{host}:0")).await.map_err(|error| cannot_listen(address, &error))?;
             around.output.message(format_args!("{address} is in use, so the demo takes {}", listener.local_addr()?));
             Ok(listener)
         }

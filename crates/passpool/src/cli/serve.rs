@@ -6,13 +6,13 @@ use anyhow::{Context, anyhow};
 use axum::Router;
 use passpool_core::{LinkBase, Network, Rule, State, WholeSeconds};
 use passpool_store::{DatabaseUrl, Intent, LinkSettings, Store, StoreError};
-use tokio::net::TcpListener;
 
 use super::{Surroundings, span::parse_span};
 use crate::{
     address::TrustedProxy,
     app::App,
     http,
+    listening::listen,
     logs::LogFlags,
     serve::{EndSignals, serve},
     shop::Shop,
@@ -85,7 +85,7 @@ impl ServeCommand {
     ) -> anyhow::Result<ExitCode> {
         self.logs.start(around.output)?;
         // Before the database, so that an address in use does not leave a new one behind.
-        let listener = bind(&self.listen).await.map_err(|error| cannot_listen(&self.listen, &error))?;
+        let listener = listen(&self.listen).await.map_err(|error| cannot_listen(&self.listen, &error))?;
         let address = listener.local_addr()?;
         let public_url = match self.public_url {
             Some(url) => url,
@@ -120,10 +120,6 @@ impl ServeCommand {
         serve(listener, shop, signals, routes).await?;
         Ok(ExitCode::SUCCESS)
     }
-}
-
-pub(super) async fn bind(address: &str) -> io::Result<TcpListener> {
-    TcpListener::bind(address).await
 }
 
 pub(super) fn cannot_listen(address: &str, error: &io::Error) -> anyhow::Error {

@@ -4,6 +4,7 @@ use std::{
     fs,
     io::{Read, Write},
     net::TcpStream,
+    process::Command,
     thread,
     time::Duration,
 };
@@ -28,9 +29,13 @@ fn health_needs_no_key() {
     }
 }
 
+/// Less than the 75 s after which others, if they are idle, lose their connections.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(30);
+
 /// Sends the beginning of something, and reads one answer if it was a whole request.
 fn connect(server: &Server, sent: &str) -> TcpStream {
     let mut stream = TcpStream::connect(server.host()).unwrap();
+    stream.set_read_timeout(Some(ANSWERED_WITHIN)).unwrap();
     stream.write_all(sent.as_bytes()).unwrap();
     if sent.ends_with("\r\n\r\n") {
         let mut head = [0; 15];
@@ -146,6 +151,20 @@ fn a_clean_end_leaves_everything_in_the_database_file() {
         assert!(!shop.folder().join(beside).exists(), "{beside} is left: a copy of the database alone would miss it");
     }
     assert_eq!(shop.count("reserved"), 1);
+}
+
+/// Most systems let a program open 1,024 files unless it asks for more.
+#[test]
+fn a_server_takes_more_connections_than_it_was_started_with_files() {
+    let shop = Shop::with(1, "vip");
+    let serve = shop.command(&["serve", "--listen", "127.0.0.1:0"]);
+    let mut limited = Command::new("prlimit");
+    serve.get_envs().for_each(|(name, _)| _ = limited.env_remove(name));
+    limited.arg("--nofile=100:1000").arg(serve.get_program()).args(serve.get_args()).current_dir(shop.folder());
+    let server = Server::start(&mut limited, &[]);
+    let callers: Vec<_> = (0..200).map(|_| connect(&server, "GET /healthz HTTP/1.1\r\nhost: h\r\n\r\n")).collect();
+    drop(callers);
+    assert_eq!(server.stop().code, Some(0));
 }
 
 #[test]
