@@ -28,11 +28,12 @@ mod span;
 mod surroundings;
 mod user;
 
-use std::{ffi::OsString, fmt, path::PathBuf, process::ExitCode, sync::Arc};
+use std::{ffi::OsString, fmt, io, path::PathBuf, process::ExitCode, sync::Arc};
 
 use anyhow::Context;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind};
 use passpool_store::{DatabaseUrl, StoreError};
+use tokio::runtime::{self, Runtime};
 
 use crate::{
     clock::{SystemClock, SystemEntropy},
@@ -116,7 +117,7 @@ impl Arguments {
     pub fn run(self, output: &mut Output) -> anyhow::Result<ExitCode> {
         // Not an argument that clap reads, for its errors repeat what they refuse, and this may hold a password.
         let database: DatabaseUrl = self.database.parse().map_err(|error| misused(format!("--database: {error}")))?;
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers()).enable_all().build()?;
+        let runtime = fair_runtime()?;
         let outcome = runtime.block_on(async {
             let (clock, entropy) = (Arc::new(SystemClock), Arc::new(SystemEntropy));
             let mut around = Surroundings::new(database.clone(), self.secret_file, clock, entropy, output);
@@ -162,6 +163,20 @@ impl Command {
             Self::BenchCeiling(command) => command.run(around).await,
         }
     }
+}
+
+/// A runtime that serves callers in the order in which they come.
+///
+/// A thread of tokio's has a queue of 256 tasks; what finds no room there goes to another, which is looked at now and then.
+/// Usually it asks for up to 1,024 callers who have sent something, after each 61 tasks. So of a thousand busy callers two
+/// hundred were served again and again, while the others waited 0.16 s for what takes 0.02. Here it asks for as many as half
+/// of its queue has room for, and for more when it is through with them.
+fn fair_runtime() -> io::Result<Runtime> {
+    const EVENTS_AT_ONCE: usize = 128;
+    const EVENTS_EVERY: u32 = 1_000;
+    let mut runtime = runtime::Builder::new_multi_thread();
+    runtime.worker_threads(workers()).max_io_events_per_tick(EVENTS_AT_ONCE).event_interval(EVENTS_EVERY);
+    runtime.enable_all().build()
 }
 
 /// How many threads speak with callers: one is left of the cores for whoever writes, be it the writer's thread or a database
