@@ -57,6 +57,13 @@ impl Round {
         self.done as f64 / self.time.as_secs_f64()
     }
 
+    /// What so many of a hundred calls of all kinds waited at most.
+    pub(super) fn percentile(&self, percent: f64) -> Option<Duration> {
+        let mut all = Waits::default();
+        self.waits.iter().for_each(|waits| all += waits);
+        all.percentile(percent)
+    }
+
     /// Answers a second in the first sixth of the time, and in the last. None if it was too short to tell.
     pub(super) fn first_and_last(&self) -> Option<(f64, f64)> {
         // What stands last is not a whole second: the answers that were still on their way.
@@ -84,7 +91,13 @@ impl Measured {
         Some((median(parts().map(|(first, _)| first))?, median(parts().map(|(_, last)| last))?))
     }
 
-    /// The waits of all kinds together.
+    /// What so many of a hundred calls waited at most, in the middle one of the rounds.
+    pub(super) fn percentile(&self, percent: f64) -> Option<Duration> {
+        let rounds = self.rounds.iter().filter_map(|round| round.percentile(percent));
+        median(rounds.map(|wait| wait.as_secs_f64())).map(Duration::from_secs_f64)
+    }
+
+    /// The waits of all kinds and rounds together.
     pub(super) fn waits(&self) -> Waits {
         let mut all = Waits::default();
         self.rounds.iter().flat_map(|round| &round.waits).for_each(|waits| all += waits);
@@ -159,6 +172,18 @@ mod tests {
         assert_eq!(reserved.rate(), Some(60.0));
         assert_eq!(measured(&[]).rate(), None);
         assert_eq!(measured(&[]).ratio(&ceiling), None);
+    }
+
+    #[test]
+    fn the_waits_of_the_middle_round_count() {
+        let round = |millis: u64| Round {
+            waits: vec![[1, millis].into_iter().map(Duration::from_millis).collect()],
+            ..Round::default()
+        };
+        let rounds = [3, 500, 4].map(round).into();
+        let waited = Measured { rounds, ..measured(&[]) }.percentile(99.0).unwrap();
+        assert_eq!(waited.as_millis(), 4);
+        assert_eq!(measured(&[]).percentile(99.0), None);
     }
 
     #[test]

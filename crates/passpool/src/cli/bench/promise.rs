@@ -134,8 +134,8 @@ impl Figure {
                 let (_, last) = find(rows, row.case, row.against.as_deref()?)?.first_and_last()?;
                 Some(row.rate()? / last)
             }
-            Self::P50Millis => row.waits().percentile(50.0).map(millis),
-            Self::P99Millis => row.waits().percentile(99.0).map(millis),
+            Self::P50Millis => row.percentile(50.0).map(millis),
+            Self::P99Millis => row.percentile(99.0).map(millis),
             Self::LongestMillis => row.waits().longest().map(millis),
             Self::MemoryMegabytes => row.memory().map(|bytes| bytes as f64 / 1e6),
             Self::BytesEach => row.bytes_each,
@@ -162,8 +162,8 @@ impl Figure {
             Self::PerSecond => "a second".into(),
             Self::Steadiness => "last sixth to first".into(),
             Self::RatioToLast => "ratio to the last sixth of the other".into(),
-            Self::P50Millis => "p50 in ms".into(),
-            Self::P99Millis => "p99 in ms".into(),
+            Self::P50Millis => "p50 in ms in the middle round".into(),
+            Self::P99Millis => "p99 in ms in the middle round".into(),
             Self::LongestMillis => "longest wait in ms".into(),
             Self::MemoryMegabytes => "memory in MB".into(),
             Self::BytesEach => "bytes a passport".into(),

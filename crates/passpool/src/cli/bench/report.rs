@@ -33,7 +33,9 @@ struct Row<'a> {
     first_and_last_per_second: Option<(f64, f64)>,
     /// The rate that was asked for, if one was: waits are then from the moment on when a call was due.
     asked_per_second: Vec<f64>,
+    /// Of all rounds together.
     waits: Waits,
+    rounds_p99_ms: Vec<f64>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     kinds: Vec<Kind>,
     server_cores: Option<f64>,
@@ -79,6 +81,7 @@ impl<'a> Row<'a> {
     fn of(row: &'a Measured, all: &[Measured]) -> Self {
         let kinds = row.kinds.iter().enumerate().map(|(kind, name)| Kind { kind: name, waits: row.waits_of(kind) });
         let rates = row.rounds.iter().filter(|round| round.done > 0);
+        let p99s = row.rounds.iter().filter_map(|round| round.percentile(99.0));
         let cores = row.cores();
         Self {
             case: row.case,
@@ -89,6 +92,7 @@ impl<'a> Row<'a> {
             first_and_last_per_second: row.first_and_last(),
             asked_per_second: row.rounds.iter().filter_map(|round| round.asked).collect(),
             waits: row.waits(),
+            rounds_p99_ms: p99s.map(|wait| wait.as_secs_f64() * 1e3).collect(),
             kinds: kinds.collect(),
             server_cores: cores.map(|cores| cores.server),
             server_cpu_micros_each: row.cpu_each().map(|cpu| cpu.as_secs_f64() * 1e6),
