@@ -5,11 +5,17 @@ use std::{
     io::{Read, Write},
     net::TcpStream,
     process::Command,
+    sync::atomic::{AtomicUsize, Ordering},
     thread,
     time::Duration,
 };
 
+use futures_util::future::join_all;
 use serde_json::Value;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    sync::Barrier,
+};
 use ureq::http::Method;
 
 use crate::{
@@ -165,6 +171,43 @@ fn a_server_takes_more_connections_than_it_was_started_with_files() {
     let callers: Vec<_> = (0..200).map(|_| connect(&server, "GET /healthz HTTP/1.1\r\nhost: h\r\n\r\n")).collect();
     drop(callers);
     assert_eq!(server.stop().code, Some(0));
+}
+
+/// A thread of the server's has room for 256 who sent something. More than that are to wait for their turn, not for those who
+/// have had it.
+#[test]
+fn hundreds_of_busy_callers_are_served_in_their_order() {
+    const CALLERS: usize = 800;
+    const ALL_HAVE: usize = 50;
+    let shop = Shop::with(1, "vip");
+    let server = shop.serve();
+    let all_are_in = Barrier::new(CALLERS);
+    let still_waiting = AtomicUsize::new(CALLERS);
+    let caller = async |stream: TcpStream| {
+        stream.set_nonblocking(true).unwrap();
+        let mut stream = tokio::net::TcpStream::from_std(stream).unwrap();
+        let mut call = async || {
+            stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: h\r\n\r\n").await.unwrap();
+            assert!(stream.read(&mut [0; 1_024]).await.unwrap() > 0);
+        };
+        call().await;
+        all_are_in.wait().await;
+        let mut served = 0;
+        while still_waiting.load(Ordering::Relaxed) > 0 {
+            call().await;
+            served += 1;
+            if served == ALL_HAVE {
+                still_waiting.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
+        served
+    };
+    let streams = [(); CALLERS].map(|()| connect(&server, ""));
+    // One thread for all, so that none of them is late for want of a core.
+    let thread = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+    let served = thread.block_on(async { join_all(streams.into_iter().map(caller)).await });
+    let most = served.into_iter().max().unwrap();
+    assert!(most < ALL_HAVE + ALL_HAVE / 4, "when the last had {ALL_HAVE} answers, another had {most}");
 }
 
 #[test]
