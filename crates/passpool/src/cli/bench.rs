@@ -23,6 +23,7 @@ mod stand;
 mod stock;
 mod stopwatch;
 mod table;
+mod terms;
 mod textbook;
 mod usage;
 mod visitors;
@@ -41,8 +42,9 @@ use self::{
     machine::Machine,
     measured::Measured,
     promise::Judged,
-    rounds::{Terms, measure},
+    rounds::measure,
     schema::Schema,
+    terms::Terms,
 };
 use super::Surroundings;
 use crate::{listening::allow_many_connections, output::is_watched, serve::EndSignals};

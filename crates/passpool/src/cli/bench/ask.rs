@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    request,
+    request::{self, reserve_one, reset_all},
     script::{Expected, InTurn, KEY_DIGITS, Script},
     stand::Stand,
     stock::{TAG, each_of},
@@ -126,12 +126,4 @@ fn mixed(connections: usize, stand: &Stand, with_kiosk: bool) -> Vec<Box<dyn Scr
         with_kiosk,
     };
     (0..connections).map(|number| Box::new(Mixed::new(errands.clone(), number)) as Box<dyn Script>).collect()
-}
-
-fn reserve_one(tags: &str) -> String {
-    format!("/dispenser/distribution/reserveOne?tags={tags}&format=linkObject")
-}
-
-pub(super) fn reset_all(tags: &str) -> String {
-    format!("/dispenser/distribution/resetAll?tags={tags}")
 }

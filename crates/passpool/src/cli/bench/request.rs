@@ -5,6 +5,16 @@ const HOST: &str = "bench.example";
 /// A browser, as far as a page is concerned.
 const BROWSER: &str = "user-agent: Mozilla/5.0 (X11; Linux x86_64) Bench\r\naccept: text/html\r\n";
 
+/// The target of a call that takes one passport with these tags.
+pub(super) fn reserve_one(tags: &str) -> String {
+    format!("/dispenser/distribution/reserveOne?tags={tags}&format=linkObject")
+}
+
+/// The target of a call that gives back all that have them and are reserved.
+pub(super) fn reset_all(tags: &str) -> String {
+    format!("/dispenser/distribution/resetAll?tags={tags}")
+}
+
 /// A GET of whoever has this key.
 pub(super) fn get(target: &str, key: &str) -> Vec<u8> {
     format!("GET {target} HTTP/1.1\r\nhost: {HOST}\r\nx-api-key: {key}\r\n\r\n").into()

@@ -14,25 +14,12 @@ use super::{
     stand::Stand,
     stock::Tagging,
     stopwatch::Stopwatch,
+    terms::Terms,
     textbook,
     usage::{self, Usage},
     visitors::CALLS_A_CLAIM,
 };
 use crate::cli::Surroundings;
-
-/// What is the same for all cases.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Terms<'a> {
-    /// Where databases are made.
-    pub(super) folder: &'a Path,
-    /// The PostgreSQL in which schemas are made, if there is one.
-    pub(super) postgres: Option<&'a str>,
-    pub(super) rounds: usize,
-    /// How long a row of calls is measured in a round.
-    pub(super) time: Duration,
-    /// How many threads the client has.
-    pub(super) threads: usize,
-}
 
 /// Sets a case up, measures it, and looks whether its answers were true.
 pub(super) async fn measure(case: &Case, terms: Terms<'_>, around: &Surroundings<'_>) -> anyhow::Result<Vec<Measured>> {

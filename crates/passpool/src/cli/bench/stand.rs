@@ -14,13 +14,12 @@ use passpool_store::{DatabaseUrl, Intent, TagFilter};
 use tempfile::TempDir;
 
 use super::{
-    ask::reset_all,
     connection::{Connection, Stream},
-    request,
-    rounds::Terms,
+    request::{self, reset_all},
     schema::Schema,
     server::Server,
     stock::{self, Backend, Stock, Stocked},
+    terms::Terms,
     usage::Usage,
 };
 use crate::{
