@@ -5,16 +5,19 @@ use std::{
     io::{Read, Write},
     net::TcpStream,
     process::Command,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
     time::Duration,
 };
 
-use futures_util::future::join_all;
 use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     sync::Barrier,
+    task::JoinSet,
 };
 use ureq::http::Method;
 
@@ -181,31 +184,34 @@ fn hundreds_of_busy_callers_are_served_in_their_order() {
     const ALL_HAVE: usize = 50;
     let shop = Shop::with(1, "vip");
     let server = shop.serve();
-    let all_are_in = Barrier::new(CALLERS);
-    let still_waiting = AtomicUsize::new(CALLERS);
-    let caller = async |stream: TcpStream| {
-        stream.set_nonblocking(true).unwrap();
-        let mut stream = tokio::net::TcpStream::from_std(stream).unwrap();
-        let mut call = async || {
-            stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: h\r\n\r\n").await.unwrap();
-            assert!(stream.read(&mut [0; 1_024]).await.unwrap() > 0);
-        };
-        call().await;
-        all_are_in.wait().await;
-        let mut served = 0;
-        while still_waiting.load(Ordering::Relaxed) > 0 {
+    let all_are_in = Arc::new(Barrier::new(CALLERS));
+    let still_waiting = Arc::new(AtomicUsize::new(CALLERS));
+    let caller = |stream: TcpStream| {
+        let (all_are_in, still_waiting) = (all_are_in.clone(), still_waiting.clone());
+        async move {
+            stream.set_nonblocking(true).unwrap();
+            let mut stream = tokio::net::TcpStream::from_std(stream).unwrap();
+            let mut call = async || {
+                stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: h\r\n\r\n").await.unwrap();
+                assert!(stream.read(&mut [0; 1_024]).await.unwrap() > 0);
+            };
             call().await;
-            served += 1;
-            if served == ALL_HAVE {
-                still_waiting.fetch_sub(1, Ordering::Relaxed);
+            all_are_in.wait().await;
+            let mut served = 0;
+            while still_waiting.load(Ordering::Relaxed) > 0 {
+                call().await;
+                served += 1;
+                if served == ALL_HAVE {
+                    still_waiting.fetch_sub(1, Ordering::Relaxed);
+                }
             }
+            served
         }
-        served
     };
     let streams = [(); CALLERS].map(|()| connect(&server, ""));
     // One thread for all, so that none of them is late for want of a core.
     let thread = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
-    let served = thread.block_on(async { join_all(streams.into_iter().map(caller)).await });
+    let served = thread.block_on(async { streams.into_iter().map(caller).collect::<JoinSet<_>>().join_all().await });
     let most = served.into_iter().max().unwrap();
     assert!(most < ALL_HAVE + ALL_HAVE / 4, "when the last had {ALL_HAVE} answers, another had {most}");
 }
