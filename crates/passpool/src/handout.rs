@@ -1,6 +1,6 @@
 //! Hand-outs as they are shown: the link, the link with its parts, or the content.
 
-use passpool_core::{Content, HandedOut, Link, Passphrase, PassportId, Secret, UnsealError};
+use passpool_core::{Content, HandedOut, Link, LinkBase, Passphrase, PassportId, Secret, UnsealError};
 use passpool_store::{LinkSettings, ShownLink};
 use serde::{Serialize, Serializer, ser::Error as _};
 use serde_json::value::RawValue;
@@ -47,13 +47,17 @@ impl Handout {
     pub(crate) fn new(handed: &HandedOut, secret: &Secret, links: &LinkSettings) -> Result<Self, UnsealError> {
         let passphrase = secret.passphrase(handed.passport, &handed.key)?;
         let link = Link { passport: handed.passport, passphrase, network: links.network.clone() };
-        Ok(Self {
-            passport: handed.passport,
-            link: link.write(&links.base),
-            path: links.base.as_str().len(),
+        Ok(Self::of_link(link, &links.base, handed.content.clone()))
+    }
+
+    fn of_link(link: Link, base: &LinkBase, content: Option<Content>) -> Self {
+        Self {
+            passport: link.passport,
+            link: link.write(base),
+            path: base.as_str().len(),
             passphrase: link.passphrase,
-            content: handed.content.clone(),
-        })
+            content,
+        }
     }
 
     /// The hand-out behind a link that is shown again, if it still opens.
@@ -81,6 +85,25 @@ impl Handout {
             passphrase,
             deeplink: Deeplink { certificate_id, passphrase, link: &self.link },
         }
+    }
+
+    /// The same as JSON, written in one go: neither an id nor anything that stands in a link has to be escaped.
+    pub(crate) fn link_object_json(&self) -> String {
+        let (id, passphrase) = (&*self.passport.get().to_string(), self.passphrase.reveal());
+        [
+            r#"{"method":"requestOwnership","certificateId":"#,
+            id,
+            r#","passphrase":""#,
+            passphrase,
+            r#"","deeplink":{"certificateId":"#,
+            id,
+            r#","passphrase":""#,
+            passphrase,
+            r#"","link":""#,
+            &self.link,
+            r#""}}"#,
+        ]
+        .concat()
     }
 
     /// The same as a kiosk and an airdrop have it, where the deeplink is the link itself.
@@ -165,7 +188,7 @@ impl Serialize for RawJson<'_> {
 
 #[cfg(test)]
 mod tests {
-    use passpool_core::{HandOutNumber, LinkBase, LinkKey, Network, SecretId};
+    use passpool_core::{HandOutNumber, LinkKey, Network, SecretId};
 
     use super::*;
 
@@ -193,6 +216,21 @@ mod tests {
                 r#""link":"https://brand.example/440105186,ytxzbospp7rfseop26ac0nnjo,testnet"}}"#,
             )
         );
+    }
+
+    #[test]
+    fn a_link_object_that_is_written_in_one_go_is_the_same() {
+        let check = |passphrase: &str, base: &str, network: Option<&str>| {
+            let link = Link {
+                passport: PassportId::new(PassportId::MAX).unwrap(),
+                passphrase: Passphrase::parse(passphrase).unwrap(),
+                network: network.map(|network| Network::parse(network).unwrap()),
+            };
+            let handout = Handout::of_link(link, &LinkBase::parse(base).unwrap(), None);
+            assert_eq!(handout.link_object_json(), serde_json::to_string(&handout.link_object()).unwrap());
+        };
+        check("ytxzbospp7rfseop26ac0nnjo", "https://brand.example", None);
+        check("AZaz09-._~!$&'()*+;=:@", "http://[::1]:8080", Some("AZaz09-_."));
     }
 
     #[test]

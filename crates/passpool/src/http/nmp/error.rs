@@ -1,6 +1,7 @@
 //! The NMP's errors. It has several shapes; each is written here once (its contract, section 13).
 
 use axum::{
+    body::Body,
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -169,7 +170,14 @@ fn shape_c(status: StatusCode, message: &str) -> Response {
 
 pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response {
     let body = serde_json::to_string(body).expect("our wire types are JSON");
-    (status, [(header::CONTENT_TYPE, JSON)], body).into_response()
+    (status, json_text(body)).into_response()
+}
+
+/// A text that is JSON already.
+pub(super) fn json_text(text: String) -> Response {
+    let mut answer = Response::new(Body::from(text));
+    answer.headers_mut().insert(header::CONTENT_TYPE, JSON);
+    answer
 }
 
 pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");

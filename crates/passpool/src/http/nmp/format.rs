@@ -25,7 +25,7 @@ impl IntoResponse for HandoutAnswer {
         let Self { handout, format, replayed } = self;
         let mut answer = match format {
             HandoutFormat::Link => ([(header::CONTENT_TYPE, TEXT)], handout.link).into_response(),
-            HandoutFormat::LinkObject => error::json(StatusCode::OK, &handout.link_object()),
+            HandoutFormat::LinkObject => error::json_text(handout.link_object_json()),
             HandoutFormat::Content => content(&handout),
         };
         if replayed {

@@ -11,7 +11,14 @@ pub(super) struct Parameters<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 
 impl<'a> Parameters<'a> {
     pub(super) fn parse(query: Option<&'a str>) -> Self {
-        Self(form_urlencoded::parse(query.unwrap_or_default().as_bytes()).collect())
+        let query = query.unwrap_or_default();
+        if query.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
+            return Self(form_urlencoded::parse(query.as_bytes()).collect());
+        }
+        // Mostly nothing is escaped, and then a name or a value is what stands there.
+        let fields = query.split('&').filter(|field| !field.is_empty());
+        let pairs = fields.map(|field| field.split_once('=').unwrap_or((field, "")));
+        Self(pairs.map(|(name, value)| (name.into(), value.into())).collect())
     }
 
     /// The value of a parameter that may be given once, if it is. An empty value is none.
@@ -84,6 +91,16 @@ mod tests {
         check("tags[0]=a&tags[1]=b&tags=c,a", &["a", "b", "c"]);
         check("tags=%20a%20,+b,,&tags=", &["a", "b"]);
         check("tags=%C3%A9t%C3%A9&tagsx=b&tags[x]=c", &["été"]);
+    }
+
+    #[test]
+    fn a_query_without_escapes_is_read_as_one_with_them() {
+        for query in
+            ["", "&", "=", "a", "a=", "=a", "a=b", "a=b=c", "a==b", "&&a=b&&c=d&", "a;b=c", "tags[]=a,b&tags[0]=é"]
+        {
+            let expected: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
+            assert_eq!(Parameters::parse(Some(query)).0, expected, "{query}");
+        }
     }
 
     #[test]
