@@ -3,7 +3,10 @@
 //! The grammar is that of Arianee's wallets (protocol, section 1), narrowed to what a dispenser hands out: an id and a
 //! passphrase are never empty, and nothing stands behind the last field.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt::{self, Write as _},
+    sync::Arc,
+};
 
 use crate::{Passphrase, PassphraseError, PassportId, PassportIdError};
 
@@ -120,6 +123,9 @@ pub struct Link {
 }
 
 impl Link {
+    /// How many digits the largest id has.
+    const MAX_ID: usize = 16;
+
     /// The link as text. Whoever has it can claim the passport.
     pub fn write(&self, base: &LinkBase) -> String {
         self.path_behind(base.as_str())
@@ -132,9 +138,16 @@ impl Link {
 
     /// Both in one piece of memory: there are a hundred thousand of them in an answer.
     fn path_behind(&self, base: &str) -> String {
-        let id = self.passport.get().to_string();
-        let (comma, network) = self.network.as_ref().map_or(("", ""), |network| (",", network.as_str()));
-        [base, "/", &id, ",", self.passphrase.reveal(), comma, network].concat()
+        let (passphrase, network) = (self.passphrase.reveal(), self.network.as_ref().map_or("", Network::as_str));
+        let mut link = String::with_capacity(base.len() + Self::MAX_ID + passphrase.len() + network.len() + 3);
+        link.push_str(base);
+        _ = write!(link, "/{},", self.passport); // A string takes whatever is written.
+        link.push_str(passphrase);
+        if self.network.is_some() {
+            link.push(',');
+            link.push_str(network);
+        }
+        link
     }
 
     /// Reads a whole link. Its host tells nothing here: a brand may have several.
