@@ -140,24 +140,10 @@ fn prepare(path: &Path, intent: Intent, secret: Option<Fingerprint>) -> Result<L
     let serving = (intent == Intent::Serve).then(|| take_serve_lock(path)).transpose()?;
     if schema::is_older(path)? {
         let _alone = serving.is_none().then(|| keep_old_servers_away(path)).transpose()?;
-        migrate_undisturbed(path)?;
+        let _undisturbed = wait_for(path, Purpose::Work)?;
+        schema::migrate(path, secret)?;
     }
     serving.map_or_else(|| begin_work(path), Ok)
-}
-
-/// Makes the tables of an empty file, or brings an older one up to date. For a copy, which keeps servers away.
-fn prepare_to_copy(path: &Path) -> Result<(), OpenError> {
-    if !schema::is_older(path)? {
-        return schema::migrate(path, None);
-    }
-    let _upgrading = wait_for(path, Purpose::Upgrade)?;
-    if schema::is_older(path)? { migrate_undisturbed(path) } else { Ok(()) }
-}
-
-/// Brings an older file up to date when the commands that write it have ended. For whoever keeps servers away.
-fn migrate_undisturbed(path: &Path) -> Result<(), OpenError> {
-    let _undisturbed = wait_for(path, Purpose::Work)?;
-    schema::migrate(path, None)
 }
 
 /// Where the shop of a database is. It is here if there is no database.
