@@ -1,10 +1,6 @@
 //! Opening a database: what is not ours, not of our time or not under our secret is refused by name.
 
-use std::{
-    fs::{self, File},
-    net::TcpListener,
-    os::unix::fs::PermissionsExt,
-};
+use std::{fs, net::TcpListener, os::unix::fs::PermissionsExt};
 
 use crate::{
     process::{PATIENCE, Process},
@@ -60,44 +56,27 @@ fn a_lost_secret_is_named_and_no_other_is_made() {
     shop.done(&["reserve", "--tags", "vip", "--secret-file", "kept.secret"]);
 }
 
-/// The file is given an older version's number, and its locks are held as by another who brings it up to date, and by a
-/// command that still writes it as it was.
+/// The file is given an older version's number while somebody else holds the lock under which files are brought up to date.
 #[test]
 fn whoever_waits_for_an_upgrade_is_told_so_and_goes_on_after_it() {
-    for (lock, hold) in [("upgrade", File::lock as fn(&File) -> _), ("work", File::lock_shared)] {
-        let shop = Shop::on_a_file();
-        shop.create(2, "vip");
-        let lock = File::create(shop.folder().join(format!("shop.db.{lock}.lock"))).unwrap();
-        hold(&lock).unwrap();
-        let newest = "version = (SELECT max(version) FROM refinery_schema_history)";
-        shop.sql(&format!(
-            "CREATE TABLE aside AS SELECT * FROM refinery_schema_history WHERE {newest};
-             DELETE FROM refinery_schema_history WHERE {newest};"
-        ));
-        Process::spawn(&mut shop.command(SERVE)).told(is_told_to_wait);
-        let mut waiting = Process::spawn(&mut shop.command(RESERVE));
-        waiting.told(is_told_to_wait);
-        shop.sql("INSERT INTO refinery_schema_history SELECT * FROM aside; DROP TABLE aside;");
-        drop(lock);
-        let ended = waiting.end_within(PATIENCE);
-        assert_eq!((ended.code, ended.stdout.lines().count()), (Some(0), 1), "{}", ended.stderr);
-        assert_eq!(shop.count("available"), 1);
-        shop.check();
-    }
-}
-
-/// As if somebody else had begun to bring it up to date.
-#[test]
-fn a_command_that_comes_during_an_upgrade_waits_for_its_end() {
     let shop = Shop::on_a_file();
     shop.create(2, "vip");
-    let lock = File::create(shop.folder().join("shop.db.work.lock")).unwrap();
+    let lock = fs::File::create(shop.folder().join("shop.db.upgrade.lock")).unwrap();
     lock.lock().unwrap();
+    let newest = "version = (SELECT max(version) FROM refinery_schema_history)";
+    shop.sql(&format!(
+        "CREATE TABLE aside AS SELECT * FROM refinery_schema_history WHERE {newest};
+         DELETE FROM refinery_schema_history WHERE {newest};"
+    ));
+    Process::spawn(&mut shop.command(SERVE)).told(is_told_to_wait);
     let mut waiting = Process::spawn(&mut shop.command(RESERVE));
     waiting.told(is_told_to_wait);
-    assert_eq!(shop.count("available"), 2, "whoever only reads does not wait");
+    shop.sql("INSERT INTO refinery_schema_history SELECT * FROM aside; DROP TABLE aside;");
     drop(lock);
-    assert_eq!(waiting.end_within(PATIENCE).code, Some(0));
+    let ended = waiting.end_within(PATIENCE);
+    assert_eq!((ended.code, ended.stdout.lines().count()), (Some(0), 1), "{}", ended.stderr);
+    assert_eq!(shop.count("available"), 1);
+    shop.check();
 }
 
 #[test]
