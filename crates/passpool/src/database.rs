@@ -6,12 +6,11 @@
 mod secret_file;
 
 use std::{
-    panic,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use passpool_core::{Fingerprint, Secret};
+use passpool_core::Secret;
 use passpool_store::{DatabaseUrl, Found, Intent, OpenError, Store, postgres, sqlite};
 
 pub(crate) use secret_file::{SecretFile, SecretFileError};
@@ -150,7 +149,7 @@ impl Place {
     ) -> Result<Opened, DatabaseError> {
         let fingerprint = secret.map(Secret::fingerprint);
         let opened = match &self.database {
-            DatabaseUrl::Sqlite(path) => open_file(path.clone(), intent, fingerprint).await,
+            DatabaseUrl::Sqlite(path) => sqlite::open(path, intent, fingerprint),
             DatabaseUrl::Postgres(url) => {
                 postgres::open(url, intent, fingerprint, Some(Arc::new(move || clock.now()))).await
             }
@@ -163,12 +162,6 @@ impl Place {
             Err(error) => Err(DatabaseError::Open(error)),
         }
     }
-}
-
-/// Opens a file beside the runtime's threads: it may have to wait for whoever brings the file up to date.
-async fn open_file(path: PathBuf, intent: Intent, secret: Option<Fingerprint>) -> Result<Arc<dyn Store>, OpenError> {
-    let opening = tokio::task::spawn_blocking(move || sqlite::open(&path, intent, secret));
-    opening.await.unwrap_or_else(|error| panic::resume_unwind(error.into_panic()))
 }
 
 /// The same path with something behind its name.

@@ -1,6 +1,6 @@
 //! What every command is handed.
 
-use std::{path::PathBuf, pin::pin, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc};
 
 use passpool_core::{Secret, Timestamp};
 use passpool_store::{DatabaseUrl, Intent, Store};
@@ -10,9 +10,6 @@ use crate::{
     database::{DatabaseError, Opened, Place},
     output::Output,
 };
-
-/// After how long whoever waits for a database is told so. Most open in a hundredth of it.
-const TELL_AFTER: Duration = Duration::from_secs(2);
 
 /// The world around a command: its database, the time, chance, and somebody who reads.
 pub(super) struct Surroundings<'a> {
@@ -44,15 +41,13 @@ impl<'a> Surroundings<'a> {
 
     /// Opens the database for a command that neither makes links nor reads them.
     pub(super) async fn open(&mut self, intent: Intent) -> Result<Arc<dyn Store>, DatabaseError> {
-        let opening = self.place.open(intent, &*self.entropy, self.clock.clone());
-        let opened = self.tell_if_late(opening).await?;
+        let opened = self.place.open(intent, &*self.entropy, self.clock.clone()).await?;
         Ok(self.keep(opened))
     }
 
     /// Opens the database and its secret.
     pub(super) async fn open_with_secret(&mut self, intent: Intent) -> Result<(Arc<dyn Store>, Secret), DatabaseError> {
-        let opening = self.place.open_with_secret(intent, &*self.entropy, self.clock.clone());
-        let (opened, secret) = self.tell_if_late(opening).await?;
+        let (opened, secret) = self.place.open_with_secret(intent, &*self.entropy, self.clock.clone()).await?;
         Ok((self.keep(opened), secret))
     }
 
@@ -81,20 +76,7 @@ impl<'a> Surroundings<'a> {
 
     /// Whoever opens nothing to read is told that it is not there.
     async fn intent_of_a_look(&self) -> Result<Intent, DatabaseError> {
-        Ok(if self.tell_if_late(self.place.is_empty()).await? { Intent::Read } else { Intent::Write })
-    }
-
-    /// Waits for the database, however long that takes, and says what for.
-    async fn tell_if_late<T>(&self, opening: impl Future<Output = T>) -> T {
-        let mut opening = pin!(opening);
-        if let Ok(opened) = tokio::time::timeout(TELL_AFTER, &mut opening).await {
-            return opened;
-        }
-        self.output.message(format_args!(
-            "Waiting for {}: it is being brought up to date for this version, is locked, or does not answer.",
-            self.place.database()
-        ));
-        opening.await
+        Ok(if self.place.is_empty().await? { Intent::Read } else { Intent::Write })
     }
 
     fn keep(&mut self, Opened { store, made }: Opened) -> Arc<dyn Store> {
