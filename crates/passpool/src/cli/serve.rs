@@ -93,8 +93,12 @@ impl ServeCommand {
         };
         let base = self.link_base.unwrap_or_else(|| public_url.clone());
         let links = LinkSettings { base, network: self.network };
-        let signals = EndSignals::listen()?;
-        let (store, secret) = around.open_with_secret(Intent::Serve).await?;
+        let mut signals = EndSignals::listen()?;
+        let (store, secret) = tokio::select! {
+            opened = around.open_with_secret(Intent::Serve) => opened?,
+            // Nobody was told yet that there is a server, and what it began with the database is done whole or not at all.
+            () = signals.received() => return Ok(ExitCode::SUCCESS),
+        };
         store.keep_link_settings(links.clone()).await?;
         for warning in warnings(&public_url, &links) {
             around.output.warning(warning);

@@ -1,15 +1,19 @@
 //! What every command is handed.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{panic, path::PathBuf, sync::Arc, time::Duration};
 
 use passpool_core::{Secret, Timestamp};
 use passpool_store::{DatabaseUrl, Intent, Store};
+use tokio::{runtime::Handle, task, time};
 
 use crate::{
     clock::{Clock, Entropy},
     database::{DatabaseError, Opened, Place},
     output::Output,
 };
+
+/// After how long whoever waits for a database is told so. Most open in a hundredth of it.
+const TELL_AFTER: Duration = Duration::from_secs(2);
 
 /// The world around a command: its database, the time, chance, and somebody who reads.
 pub(super) struct Surroundings<'a> {
@@ -41,13 +45,16 @@ impl<'a> Surroundings<'a> {
 
     /// Opens the database for a command that neither makes links nor reads them.
     pub(super) async fn open(&mut self, intent: Intent) -> Result<Arc<dyn Store>, DatabaseError> {
-        let opened = self.place.open(intent, &*self.entropy, self.clock.clone()).await?;
+        let (place, entropy, clock) = (self.place.clone(), self.entropy.clone(), self.clock.clone());
+        let opened = self.wait_for(async move { place.open(intent, &*entropy, clock).await }).await?;
         Ok(self.keep(opened))
     }
 
     /// Opens the database and its secret.
     pub(super) async fn open_with_secret(&mut self, intent: Intent) -> Result<(Arc<dyn Store>, Secret), DatabaseError> {
-        let (opened, secret) = self.place.open_with_secret(intent, &*self.entropy, self.clock.clone()).await?;
+        let (place, entropy, clock) = (self.place.clone(), self.entropy.clone(), self.clock.clone());
+        let opening = async move { place.open_with_secret(intent, &*entropy, clock).await };
+        let (opened, secret) = self.wait_for(opening).await?;
         Ok((self.keep(opened), secret))
     }
 
@@ -76,7 +83,28 @@ impl<'a> Surroundings<'a> {
 
     /// Whoever opens nothing to read is told that it is not there.
     async fn intent_of_a_look(&self) -> Result<Intent, DatabaseError> {
-        Ok(if self.place.is_empty().await? { Intent::Read } else { Intent::Write })
+        let place = self.place.clone();
+        Ok(if self.wait_for(async move { place.is_empty().await }).await? { Intent::Read } else { Intent::Write })
+    }
+
+    /// Waits for the database, however long that takes, and says what for.
+    ///
+    /// A file has no answer to wait for, only a lock, which holds up a thread: it is not one of those that see the clock and
+    /// the signals.
+    async fn wait_for<T: Send + 'static>(&self, opening: impl Future<Output = T> + Send + 'static) -> T {
+        let mut opening = task::spawn_blocking(|| Handle::current().block_on(opening));
+        let in_time = time::timeout(TELL_AFTER, &mut opening).await;
+        let opened = match in_time {
+            Ok(opened) => opened,
+            Err(_) => {
+                self.output.message(format_args!(
+                    "Waiting for {}: it is being brought up to date for this version, is locked, or does not answer.",
+                    self.place.database()
+                ));
+                opening.await
+            }
+        };
+        opened.unwrap_or_else(|error| panic::resume_unwind(error.into_panic()))
     }
 
     fn keep(&mut self, Opened { store, made }: Opened) -> Arc<dyn Store> {

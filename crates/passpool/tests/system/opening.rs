@@ -1,8 +1,11 @@
 //! Opening a database: what is not ours, not of our time or not under our secret is refused by name.
 
-use std::{fs, os::unix::fs::PermissionsExt};
+use std::{fs, net::TcpListener, os::unix::fs::PermissionsExt, process::Command};
 
-use crate::shop::Shop;
+use crate::{
+    process::{PATIENCE, Process},
+    shop::Shop,
+};
 
 const RESERVE: &[&str] = &["reserve", "--tags", "vip"];
 const SERVE: &[&str] = &["serve", "--listen", "127.0.0.1:0"];
@@ -51,6 +54,55 @@ fn a_lost_secret_is_named_and_no_other_is_made() {
     assert_eq!(shop.count("available"), 2);
     shop.check();
     shop.done(&["reserve", "--tags", "vip", "--secret-file", "kept.secret"]);
+}
+
+/// The file is given an older version's number while somebody else holds the lock under which files are brought up to date.
+#[test]
+fn whoever_waits_for_an_upgrade_is_told_so_and_goes_on_after_it() {
+    let shop = Shop::on_a_file();
+    shop.create(2, "vip");
+    let lock = fs::File::create(shop.folder().join("shop.db.upgrade.lock")).unwrap();
+    lock.lock().unwrap();
+    let newest = "version = (SELECT max(version) FROM refinery_schema_history)";
+    shop.sql(&format!(
+        "CREATE TABLE aside AS SELECT * FROM refinery_schema_history WHERE {newest};
+         DELETE FROM refinery_schema_history WHERE {newest};"
+    ));
+    server_that_waits_ends(&mut shop.command(SERVE));
+    let mut waiting = Process::spawn(&mut shop.command(RESERVE));
+    waiting.told(is_told_to_wait);
+    shop.sql("INSERT INTO refinery_schema_history SELECT * FROM aside; DROP TABLE aside;");
+    drop(lock);
+    let ended = waiting.end_within(PATIENCE);
+    assert_eq!((ended.code, ended.stdout.lines().count()), (Some(0), 1), "{}", ended.stderr);
+    assert_eq!(shop.count("available"), 1);
+    shop.check();
+}
+
+#[test]
+fn whoever_waits_for_a_database_that_says_nothing_is_told_so() {
+    let shop = Shop::empty();
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("postgres://passpool:hush@{}/passpool?sslmode=disable", silent.local_addr().unwrap());
+    for arguments in [["pool"].as_slice(), RESERVE] {
+        let waiting = Process::spawn(&mut shop.command_at(&url, arguments));
+        waiting.told(is_told_to_wait);
+        assert!(!waiting.log().contains("hush"), "{}", waiting.log());
+    }
+    server_that_waits_ends(&mut shop.command_at(&url, SERVE));
+}
+
+/// At once, and in good order.
+fn server_that_waits_ends(command: &mut Command) {
+    let mut server = Process::spawn(command);
+    server.told(is_told_to_wait);
+    server.signal("TERM");
+    let ended = server.end_within(PATIENCE);
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), ""), "{}", ended.stderr);
+}
+
+fn is_told_to_wait(line: &str) -> Option<()> {
+    line.contains("being brought up to date").then_some(())
 }
 
 #[test]
@@ -104,7 +156,7 @@ fn a_place_that_cannot_be_written_is_named() {
     let shop = Shop::empty();
     let mut command = shop.program();
     command.args(["create", "--count", "1", "--database", "sqlite:no/such/folder/shop.db"]);
-    let ended = crate::process::Process::spawn(&mut command).end();
+    let ended = Process::spawn(&mut command).end();
     assert_eq!(ended.code, Some(1), "{ended:?}");
     assert!(ended.stderr.contains("no/such/folder"), "{ended:?}");
 }
