@@ -105,27 +105,59 @@ pub fn open(path: &Path, intent: Intent, secret: Option<Fingerprint>) -> Result<
     if intent == Intent::Read {
         schema::refuse_older(path)?;
     }
-    // Those who come while somebody brings it up to date wait for that, and find it up to date.
-    let upgrading = (intent != Intent::Read && schema::is_older(path)?).then(|| wait_for_upgrade(path)).transpose()?;
-    let serving = match intent {
-        Intent::Serve => Some(take_serve_lock(path)?),
-        Intent::Read | Intent::Write => None,
-    };
-    let fault = |fault| OpenError::Fault { path: path.to_owned(), fault };
-    let writer = match intent {
+    let held = match intent {
         Intent::Read => None,
-        Intent::Write | Intent::Serve => {
-            let changes_an_older = intent == Intent::Write && schema::is_older(path)?;
-            let alone = changes_an_older.then(|| keep_old_servers_away(path)).transpose()?;
-            schema::migrate(path, secret)?;
-            drop((alone, upgrading));
-            let mut db = connection::open_to_write(path).map_err(fault)?;
-            let checkpoints = Checkpoints::start(path, &mut db).map_err(fault)?;
-            Some(Writer::start(Ledger::new(db), checkpoints))
-        }
+        Intent::Write | Intent::Serve => Some(prepare(path, intent, secret)?),
     };
-    let readers = Readers::new(path.to_owned());
-    Ok(Arc::new(SqliteStore { path: path.to_owned(), writer, readers, importing: Mutex::new(None), _serving: serving }))
+    let writer = held.is_some().then(|| start_writer(path)).transpose();
+    Ok(Arc::new(SqliteStore {
+        path: path.to_owned(),
+        writer: writer.map_err(|fault| OpenError::Fault { path: path.to_owned(), fault })?,
+        readers: Readers::new(path.to_owned()),
+        importing: Mutex::new(None),
+        _held: held,
+    }))
+}
+
+fn start_writer(path: &Path) -> Result<Writer, Fault> {
+    let mut db = connection::open_to_write(path)?;
+    let checkpoints = Checkpoints::start(path, &mut db)?;
+    Ok(Writer::start(Ledger::new(db), checkpoints))
+}
+
+/// Makes the file, or brings it up to date while nobody else writes it.
+fn prepare(path: &Path, intent: Intent, secret: Option<Fingerprint>) -> Result<Lock, OpenError> {
+    // A command has its lock before it looks, so that the file stays what it saw.
+    let at_work = (intent != Intent::Serve).then(|| begin_work(path)).transpose()?;
+    if !schema::is_older(path)? {
+        let held = at_work.map_or_else(|| take_serve_lock(path), Ok)?;
+        schema::migrate(path, secret)?;
+        return Ok(held);
+    }
+    drop(at_work);
+    // Those who come while somebody brings it up to date wait for that, and find it up to date.
+    let _upgrading = wait_for(path, Purpose::Upgrade)?;
+    let serving = (intent == Intent::Serve).then(|| take_serve_lock(path)).transpose()?;
+    if schema::is_older(path)? {
+        let _alone = serving.is_none().then(|| keep_old_servers_away(path)).transpose()?;
+        migrate_undisturbed(path)?;
+    }
+    serving.map_or_else(|| begin_work(path), Ok)
+}
+
+/// Makes the tables of an empty file, or brings an older one up to date. For a copy, which keeps servers away.
+fn prepare_to_copy(path: &Path) -> Result<(), OpenError> {
+    if !schema::is_older(path)? {
+        return schema::migrate(path, None);
+    }
+    let _upgrading = wait_for(path, Purpose::Upgrade)?;
+    if schema::is_older(path)? { migrate_undisturbed(path) } else { Ok(()) }
+}
+
+/// Brings an older file up to date when the commands that write it have ended. For whoever keeps servers away.
+fn migrate_undisturbed(path: &Path) -> Result<(), OpenError> {
+    let _undisturbed = wait_for(path, Purpose::Work)?;
+    schema::migrate(path, None)
 }
 
 /// Where the shop of a database is. It is here if there is no database.
@@ -137,8 +169,13 @@ fn where_it_is(path: &Path) -> Result<Whereabouts, OpenError> {
     read.map_err(|fault| OpenError::Fault { path: path.to_owned(), fault })
 }
 
-fn wait_for_upgrade(path: &Path) -> Result<Lock, OpenError> {
-    Lock::wait_for(path, Purpose::Upgrade).map_err(|error| OpenError::Io { path: path.to_owned(), error })
+/// Keeps whoever would bring the file up to date from it as long as a command writes as it was made to.
+fn begin_work(path: &Path) -> Result<Lock, OpenError> {
+    Lock::share(path, Purpose::Work).map_err(|error| OpenError::Io { path: path.to_owned(), error })
+}
+
+fn wait_for(path: &Path, purpose: Purpose) -> Result<Lock, OpenError> {
+    Lock::wait_for(path, purpose).map_err(|error| OpenError::Io { path: path.to_owned(), error })
 }
 
 fn take_serve_lock(path: &Path) -> Result<Lock, OpenError> {
@@ -163,7 +200,8 @@ struct SqliteStore {
     readers: Readers,
     /// Held while an import of ours runs.
     importing: Mutex<Option<Lock>>,
-    _serving: Option<Lock>,
+    /// By which others know that it is served, or that a command is at work. None if it was opened to read.
+    _held: Option<Lock>,
 }
 
 impl SqliteStore {

@@ -485,3 +485,27 @@ async fn an_old_database_that_is_served_is_not_brought_up_to_date() {
     server.close().await;
     command.close().await;
 }
+
+/// Else it would go on with a file that is no longer what it was made for.
+#[tokio::test]
+async fn while_a_command_is_at_work_nobody_may_bring_the_file_up_to_date() {
+    let file = File::of_version(4, &stock());
+    let lock = format!("{}.work.lock", file.path().display());
+    let is_free = || {
+        let lock = std::fs::OpenOptions::new().write(true).create(true).truncate(false).open(&lock).unwrap();
+        lock.try_lock().is_ok()
+    };
+    // The first brings it up to date itself, and the second finds it so.
+    for _ in 0..2 {
+        let commands = [file.open(), file.open()];
+        for command in commands {
+            assert!(!is_free());
+            command.close().await;
+        }
+        assert!(is_free());
+    }
+    // A server has a lock of its own, at which a command is refused in place of waiting until it ends.
+    let server = sqlite::open(&file.path(), Intent::Serve, None).unwrap();
+    assert!(is_free());
+    server.close().await;
+}

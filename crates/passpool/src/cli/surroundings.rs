@@ -98,7 +98,7 @@ impl<'a> Surroundings<'a> {
             Ok(opened) => opened,
             Err(_) => {
                 self.output.message(format_args!(
-                    "Waiting for {}: it is being brought up to date for this version, is locked, or does not answer.",
+                    "Waiting for {}: it is being brought up to date, another program is at work on it, or it does not answer.",
                     self.place.database()
                 ));
                 opening.await

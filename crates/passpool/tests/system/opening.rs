@@ -1,10 +1,16 @@
 //! Opening a database: what is not ours, not of our time or not under our secret is refused by name.
 
-use std::{fs, net::TcpListener, os::unix::fs::PermissionsExt, process::Command};
+use std::{
+    fs::{self, File},
+    net::TcpListener,
+    os::unix::fs::PermissionsExt,
+    process::Command,
+};
 
 use crate::{
     process::{PATIENCE, Process},
     shop::Shop,
+    watch::within,
 };
 
 const RESERVE: &[&str] = &["reserve", "--tags", "vip"];
@@ -56,27 +62,77 @@ fn a_lost_secret_is_named_and_no_other_is_made() {
     shop.done(&["reserve", "--tags", "vip", "--secret-file", "kept.secret"]);
 }
 
-/// The file is given an older version's number while somebody else holds the lock under which files are brought up to date.
+/// The file is given an older version's number, and its locks are held as by another who brings it up to date, and by a
+/// command that still writes it as it was.
 #[test]
 fn whoever_waits_for_an_upgrade_is_told_so_and_goes_on_after_it() {
-    let shop = Shop::on_a_file();
-    shop.create(2, "vip");
-    let lock = fs::File::create(shop.folder().join("shop.db.upgrade.lock")).unwrap();
-    lock.lock().unwrap();
+    for (lock, hold) in [("upgrade", File::lock as fn(&File) -> _), ("work", File::lock_shared)] {
+        let shop = Shop::on_a_file();
+        shop.create(2, "vip");
+        let lock = File::create(shop.folder().join(format!("shop.db.{lock}.lock"))).unwrap();
+        hold(&lock).unwrap();
+        number_as_older(&shop);
+        server_that_waits_ends(&mut shop.command(SERVE));
+        let mut waiting = Process::spawn(&mut shop.command(RESERVE));
+        waiting.told(is_told_to_wait);
+        number_as_before(&shop);
+        drop(lock);
+        let ended = waiting.end_within(PATIENCE);
+        assert_eq!((ended.code, ended.stdout.lines().count()), (Some(0), 1), "{}", ended.stderr);
+        assert_eq!(shop.count("available"), 1);
+        shop.check();
+    }
+}
+
+fn number_as_older(shop: &Shop) {
     let newest = "version = (SELECT max(version) FROM refinery_schema_history)";
     shop.sql(&format!(
         "CREATE TABLE aside AS SELECT * FROM refinery_schema_history WHERE {newest};
          DELETE FROM refinery_schema_history WHERE {newest};"
     ));
-    server_that_waits_ends(&mut shop.command(SERVE));
+}
+
+fn number_as_before(shop: &Shop) {
+    shop.sql("INSERT INTO refinery_schema_history SELECT * FROM aside; DROP TABLE aside;");
+}
+
+#[test]
+fn a_copy_of_an_older_file_waits_for_the_commands_that_write_it() {
+    let shop = Shop::on_a_file();
+    shop.create(2, "vip");
+    let lock = File::create(shop.folder().join("shop.db.work.lock")).unwrap();
+    lock.lock_shared().unwrap();
+    number_as_older(&shop);
+    let mut copy = shop.program();
+    let mut copying = Process::spawn(copy.args(["copy", "--from", &shop.url(), "--to", "sqlite:moved.db"]));
+    within(PATIENCE, "the copy to wait", || waits_for_a_lock(&copying).then_some(()));
+    number_as_before(&shop);
+    drop(lock);
+    let ended = copying.end_within(PATIENCE);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let moved = Shop::at(format!("sqlite:{}", shop.folder().join("moved.db").display()));
+    assert_eq!(moved.count("available"), 2);
+}
+
+/// As the kernel tells it: a line of whoever waits has an arrow behind its number.
+fn waits_for_a_lock(process: &Process) -> bool {
+    let id = process.id().to_string();
+    let waits = |line: &str| line.contains("-> FLOCK") && line.split(' ').any(|word| word == id);
+    fs::read_to_string("/proc/locks").unwrap().lines().any(waits)
+}
+
+/// As if somebody else had begun to bring it up to date.
+#[test]
+fn a_command_that_comes_during_an_upgrade_waits_for_its_end() {
+    let shop = Shop::on_a_file();
+    shop.create(2, "vip");
+    let lock = File::create(shop.folder().join("shop.db.work.lock")).unwrap();
+    lock.lock().unwrap();
     let mut waiting = Process::spawn(&mut shop.command(RESERVE));
     waiting.told(is_told_to_wait);
-    shop.sql("INSERT INTO refinery_schema_history SELECT * FROM aside; DROP TABLE aside;");
+    assert_eq!(shop.count("available"), 2, "whoever only reads does not wait");
     drop(lock);
-    let ended = waiting.end_within(PATIENCE);
-    assert_eq!((ended.code, ended.stdout.lines().count()), (Some(0), 1), "{}", ended.stderr);
-    assert_eq!(shop.count("available"), 1);
-    shop.check();
+    assert_eq!(waiting.end_within(PATIENCE).code, Some(0));
 }
 
 #[test]

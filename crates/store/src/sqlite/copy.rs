@@ -15,7 +15,7 @@ use super::{
     ledger::Ledger,
     lock::{Lock, Purpose},
     passport::{PassportRow, columns},
-    repeat, schema,
+    prepare_to_copy, repeat, schema,
     sets::{EVERY_PASSPORT, Sets, Table},
     take_serve_lock, where_it_is, whereabouts,
 };
@@ -98,7 +98,7 @@ impl Side for CopySide {
     }
 
     async fn begin_giving(&mut self) -> Result<(), OpenError> {
-        schema::migrate(&self.path, None)?;
+        prepare_to_copy(&self.path)?;
         let path = self.path.clone();
         let begun = self.with_db(move |db| {
             sweep(&path)?;
@@ -110,7 +110,7 @@ impl Side for CopySide {
     }
 
     async fn begin_taking(&mut self) -> Result<bool, OpenError> {
-        schema::migrate(&self.path, None)?;
+        prepare_to_copy(&self.path)?;
         let begun = self.with_db(|db| {
             db.pragma_update(None, "cache_size", -CACHE)?;
             db.execute_batch("BEGIN IMMEDIATE")?;

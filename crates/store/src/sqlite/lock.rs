@@ -23,6 +23,13 @@ impl Lock {
         }
     }
 
+    /// Held together with others who hold it like this. Waits until nobody has it alone.
+    pub(super) fn share(database: &Path, purpose: Purpose) -> io::Result<Self> {
+        let file = purpose.file(database)?;
+        file.lock_shared()?;
+        Ok(Self { _file: file })
+    }
+
     /// Waits until nobody else holds it.
     pub(super) fn wait_for(database: &Path, purpose: Purpose) -> io::Result<Self> {
         let file = purpose.file(database)?;
@@ -37,6 +44,8 @@ pub(super) enum Purpose {
     Serve,
     Import,
     Upgrade,
+    /// To write as a command does. Commands share it, and whoever brings the file up to date has it alone.
+    Work,
 }
 
 impl Purpose {
@@ -49,6 +58,7 @@ impl Purpose {
             Self::Serve => ".serve.lock",
             Self::Import => ".import.lock",
             Self::Upgrade => ".upgrade.lock",
+            Self::Work => ".work.lock",
         };
         let mut path = database.as_os_str().to_owned();
         path.push(ending);
