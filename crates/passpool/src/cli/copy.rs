@@ -1,9 +1,10 @@
 //! `copy`: a shop moves into another database.
 
-use std::{path::Path, process::ExitCode, time::Duration};
+use std::{future, path::Path, process::ExitCode, sync::Arc, time::Duration};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use passpool_store::{Copied, Copy, CopyError, CopyId, DatabaseUrl, OpenError, Stage, Watch, copy};
+use tokio::sync::Notify;
 
 use super::{Passports, Surroundings, misused};
 use crate::{
@@ -37,7 +38,11 @@ impl CopyCommand {
         let (from, to) = (read("from", &self.from)?, read("to", &self.to)?);
         let given = around.secret_file.clone();
         let (source, target) = (Place::new(from.clone(), given.clone()), Place::new(to.clone(), given));
-        let secret = source.secret_for_copy(&target).await?;
+        let secret = {
+            let (source, target) = (source.clone(), target.clone());
+            let reading = async move { source.secret_for_copy(&target).await };
+            around.wait_until_begun(&from, future::pending(), reading).await?
+        };
         let wish = Copy {
             from: from.clone(),
             to: to.clone(),
@@ -45,8 +50,13 @@ impl CopyCommand {
             id: CopyId::new(random(&*around.entropy)),
             now: around.now(),
         };
-        let progress = Progress::new();
-        let copied = copy(&wish, &progress).await;
+        let progress = Arc::new(Progress::new());
+        let copying = {
+            let progress = progress.clone();
+            async move { copy(&wish, &*progress).await }
+        };
+        let both = format_args!("{from} or {to}");
+        let copied = around.wait_until_begun(both, progress.begun.notified(), copying).await;
         progress.bar.finish_and_clear();
         let copied = copied.map_err(|error| match error {
             CopyError::Open(OpenError::OtherSecret { path, .. }) => {
@@ -93,16 +103,19 @@ fn tell_where_the_secret_is(is_in: &Path, wanted_in: &Path, around: &Surrounding
 /// What a person who watches sees.
 struct Progress {
     bar: ProgressBar,
+    begun: Notify,
 }
 
 impl Progress {
     fn new() -> Self {
-        Self { bar: if is_watched() { ProgressBar::no_length() } else { ProgressBar::hidden() } }
+        let bar = if is_watched() { ProgressBar::no_length() } else { ProgressBar::hidden() };
+        Self { bar, begun: Notify::new() }
     }
 }
 
 impl Watch for Progress {
     fn begin(&self, stage: Stage, rows: Option<u64>) {
+        self.begun.notify_one();
         let (what, template) = match (stage, rows) {
             (Stage::Copying, _) => ("copying", BAR),
             (Stage::Comparing, _) => ("comparing", BAR),

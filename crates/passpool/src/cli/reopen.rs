@@ -15,8 +15,12 @@ pub(super) struct ReopenCommand {}
 
 impl ReopenCommand {
     pub(super) async fn run(self, around: &mut Surroundings<'_>) -> anyhow::Result<ExitCode> {
-        let database = around.place.database();
-        match reopen(database).await? {
+        let database = around.place.database().clone();
+        let reopening = {
+            let database = database.clone();
+            async move { reopen(&database).await }
+        };
+        match around.wait_for(reopening).await? {
             None => around.output.message(format_args!("{database} is open already.")),
             Some(other) => {
                 around.output.message(format_args!("{database} is open again, as it was when its shop moved."));

@@ -1,6 +1,6 @@
 //! What every command is handed.
 
-use std::{panic, path::PathBuf, sync::Arc, time::Duration};
+use std::{fmt::Display, future, panic, path::PathBuf, sync::Arc, time::Duration};
 
 use passpool_core::{Secret, Timestamp};
 use passpool_store::{DatabaseUrl, Intent, Store};
@@ -87,24 +87,34 @@ impl<'a> Surroundings<'a> {
         Ok(if self.wait_for(async move { place.is_empty().await }).await? { Intent::Read } else { Intent::Write })
     }
 
-    /// Waits for the database, however long that takes, and says what for.
+    /// Waits for the database, however long that takes, and says so.
+    pub(super) async fn wait_for<T: Send + 'static>(&self, opening: impl Future<Output = T> + Send + 'static) -> T {
+        self.wait_until_begun(self.place.database(), future::pending(), opening).await
+    }
+
+    /// Waits for work on databases, however long it takes, and says so if nothing of it has begun for a while.
     ///
     /// A file has no answer to wait for, only a lock, which holds up a thread: it is not one of those that see the clock and
     /// the signals.
-    async fn wait_for<T: Send + 'static>(&self, opening: impl Future<Output = T> + Send + 'static) -> T {
-        let mut opening = task::spawn_blocking(|| Handle::current().block_on(opening));
-        let in_time = time::timeout(TELL_AFTER, &mut opening).await;
-        let opened = match in_time {
-            Ok(opened) => opened,
-            Err(_) => {
+    pub(super) async fn wait_until_begun<T: Send + 'static>(
+        &self,
+        databases: impl Display,
+        begun: impl Future<Output = ()>,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> T {
+        let mut work = task::spawn_blocking(|| Handle::current().block_on(work));
+        let done = tokio::select! {
+            done = &mut work => done,
+            () = begun => work.await,
+            () = time::sleep(TELL_AFTER) => {
                 self.output.message(format_args!(
-                    "Waiting for {}: it is being brought up to date, another program is at work on it, or it does not answer.",
-                    self.place.database()
+                    "Waiting for {databases}: it is being brought up to date, another program is at work on it, or it does not \
+                     answer."
                 ));
-                opening.await
+                work.await
             }
         };
-        opened.unwrap_or_else(|error| panic::resume_unwind(error.into_panic()))
+        done.unwrap_or_else(|error| panic::resume_unwind(error.into_panic()))
     }
 
     fn keep(&mut self, Opened { store, made }: Opened) -> Arc<dyn Store> {

@@ -10,7 +10,6 @@ use std::{
 use crate::{
     process::{PATIENCE, Process},
     shop::Shop,
-    watch::within,
 };
 
 const RESERVE: &[&str] = &["reserve", "--tags", "vip"];
@@ -105,20 +104,13 @@ fn a_copy_of_an_older_file_waits_for_the_commands_that_write_it() {
     number_as_older(&shop);
     let mut copy = shop.program();
     let mut copying = Process::spawn(copy.args(["copy", "--from", &shop.url(), "--to", "sqlite:moved.db"]));
-    within(PATIENCE, "the copy to wait", || waits_for_a_lock(&copying).then_some(()));
+    copying.told(is_told_to_wait);
     number_as_before(&shop);
     drop(lock);
     let ended = copying.end_within(PATIENCE);
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     let moved = Shop::at(format!("sqlite:{}", shop.folder().join("moved.db").display()));
     assert_eq!(moved.count("available"), 2);
-}
-
-/// As the kernel tells it: a line of whoever waits has an arrow behind its number.
-fn waits_for_a_lock(process: &Process) -> bool {
-    let id = process.id().to_string();
-    let waits = |line: &str| line.contains("-> FLOCK") && line.split(' ').any(|word| word == id);
-    fs::read_to_string("/proc/locks").unwrap().lines().any(waits)
 }
 
 /// As if somebody else had begun to bring it up to date.
@@ -140,12 +132,17 @@ fn whoever_waits_for_a_database_that_says_nothing_is_told_so() {
     let shop = Shop::empty();
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("postgres://passpool:hush@{}/passpool?sslmode=disable", silent.local_addr().unwrap());
-    for arguments in [["pool"].as_slice(), RESERVE] {
+    for arguments in [["pool"].as_slice(), RESERVE, &["reopen"]] {
         let waiting = Process::spawn(&mut shop.command_at(&url, arguments));
         waiting.told(is_told_to_wait);
         assert!(!waiting.log().contains("hush"), "{}", waiting.log());
     }
     server_that_waits_ends(&mut shop.command_at(&url, SERVE));
+    let moving = Shop::with(1, "vip");
+    let mut copy = moving.program();
+    let waiting = Process::spawn(copy.args(["copy", "--from", &moving.url(), "--to", &url]));
+    waiting.told(is_told_to_wait);
+    assert!(!waiting.log().contains("hush"), "{}", waiting.log());
 }
 
 /// At once, and in good order.
