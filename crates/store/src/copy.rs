@@ -59,6 +59,8 @@ pub trait Watch: Send + Sync {
 /// What a copy does one after the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
+    /// Both databases are open, and how much there is to do is not known yet.
+    Counting,
     Copying,
     /// Builds what follows from the rows.
     Indexing,
@@ -226,6 +228,7 @@ async fn take_over(wish: &Copy, target: &mut dyn Side) -> Result<(), CopyError> 
 
 /// Writes everything, and proves that it is there.
 async fn fill(source: &mut dyn Side, target: &mut dyn Side, watch: &dyn Watch) -> Result<Copied, CopyError> {
+    watch.begin(Stage::Counting, None);
     let rows = source.size().await.map_err(|fault| failed(source, fault))?;
     watch.begin(Stage::Copying, Some(rows));
     let mut imprints = Vec::with_capacity(Part::ALL.len());

@@ -117,6 +117,7 @@ impl Watch for Progress {
     fn begin(&self, stage: Stage, rows: Option<u64>) {
         self.begun.notify_one();
         let (what, template) = match (stage, rows) {
+            (Stage::Counting, _) => ("counting", SPINNER),
             (Stage::Copying, _) => ("copying", BAR),
             (Stage::Comparing, _) => ("comparing", BAR),
             (Stage::Indexing, _) => ("building what follows", SPINNER),
