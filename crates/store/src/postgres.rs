@@ -33,6 +33,7 @@ mod repeat;
 mod reservation;
 mod reserve;
 mod reset;
+mod resettable;
 mod schema;
 mod setting;
 mod shelf;

@@ -7,7 +7,7 @@ use super::{
     history,
     ledger::Ledger,
     passport::{PassportRow, Reading},
-    reset,
+    resettable,
     tags::TagNumbers,
     typed::typed,
 };
@@ -27,8 +27,8 @@ pub(super) async fn keep(
     ledger.execute(sql, typed![wish.id.as_bytes().to_vec(), wish.now.as_micros()]).await?;
     let matching = match &wish.scope {
         ResetScope::Named(ids) => {
-            let rows = reset::named(ledger, ids, Reading::Only).await?;
-            reset::becoming(&rows, wish.now)?;
+            let rows = resettable::named(ledger, ids, Reading::Only).await?;
+            resettable::becoming(&rows, wish.now)?;
             write(ledger, wish.id, &rows).await?;
             let mut rows = rows;
             rows.sort_unstable_by_key(|row| row.seq);
@@ -36,11 +36,11 @@ pub(super) async fn keep(
         }
         ResetScope::Matching(matching) => matching,
     };
-    reset::refuse_unknown(ledger, matching).await?;
+    resettable::refuse_unknown(ledger, matching).await?;
     let (mut previewed, mut after) = (Previewed::default(), -1);
     loop {
         let limit = matching.limit.map_or(AT_ONCE, |limit| (limit - previewed.count).min(AT_ONCE as u64).cast_signed());
-        let rows = reset::find(ledger, tags, matching, wish.now, (after, limit), Reading::Only).await?;
+        let rows = resettable::find(ledger, tags, matching, wish.now, (after, limit), Reading::Only).await?;
         write(ledger, wish.id, &rows).await?;
         previewed.count += rows.len() as u64;
         previewed.first.extend(shown(&rows, first - previewed.first.len(), wish.now));
@@ -59,11 +59,19 @@ pub(super) async fn page(
     now: Timestamp,
 ) -> Result<Vec<Resettable>, StoreError> {
     refuse_over(db, id, now).await?;
-    let after = reset::seq_behind(db, page).await?;
+    let after = seq_behind(db, page).await?;
     let sql = "SELECT passport.* FROM preview_passport JOIN passport ON passport.seq = preview_passport.passport \
                WHERE preview = $1 AND preview_passport.passport > $2 ORDER BY preview_passport.passport LIMIT $3";
     let rows = db.query(sql, typed![id.as_bytes().to_vec(), after, page.limit as i64]).await?;
-    Ok(rows.iter().map(|row| Ok(reset::show(&PassportRow::read(row)?, now))).collect::<Result<_, Fault>>()?)
+    Ok(rows.iter().map(|row| Ok(resettable::show(&PassportRow::read(row)?, now))).collect::<Result<_, Fault>>()?)
+}
+
+/// Behind which passport a page begins.
+async fn seq_behind(db: &Session, page: PreviewPage) -> Result<i64, Fault> {
+    match page.after {
+        None => Ok(-1),
+        Some(last) => Ok(PassportRow::visible_by_id(db, last, Reading::Only).await?.map_or(-1, |row| row.seq)),
+    }
 }
 
 /// Previewed passports behind this seq, each to be changed by nobody else, and which of them have not changed since.
@@ -121,7 +129,7 @@ async fn write(ledger: &Ledger, id: PreviewId, rows: &[PassportRow]) -> Result<(
 }
 
 fn shown(rows: &[PassportRow], limit: usize, now: Timestamp) -> Vec<Resettable> {
-    rows.iter().take(limit).map(|row| reset::show(row, now)).collect()
+    rows.iter().take(limit).map(|row| resettable::show(row, now)).collect()
 }
 
 /// Previews that are as old as this are over.
