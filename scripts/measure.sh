@@ -74,7 +74,6 @@ ratio=$(median <ratios)
 say "median ratio (at least 0.5)" "$ratio"
 stop_server
 "$passpool" check --database sqlite:race.db
-awk -v ratio="$ratio" 'BEGIN { exit !(ratio >= 0.5) }' || { echo "reserveOne is too slow" >&2 && exit 1; }
 
 awk 'BEGIN { print "id,tags"; for (n = 1; n <= 1000000; n++) printf "%d,\"vip,size-%d,batch-%d\"\n", n, n % 40, n / 5000 }' >rows.csv
 begun=$(now)
@@ -93,3 +92,6 @@ curl --silent --show-error --fail --header "x-api-key: $key" --output /dev/null 
 say "from the start to the first link (0.5 s)" "$(since "$begun") s"
 rate_of "$reserve" >/dev/null
 say "memory at the most, under load (150 MB)" "$(awk '/^VmHWM/ { printf "%.0f MB", $2 / 1024 }' "/proc/$server/status")"
+
+# Judged last, so that a ratio that is missed hides no other measurement.
+awk -v ratio="$ratio" 'BEGIN { exit !(ratio >= 0.5) }' || { echo "reserveOne has $ratio of /healthz, and at least 0.5 is wanted" >&2 && exit 1; }
