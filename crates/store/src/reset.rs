@@ -1,7 +1,7 @@
 //! Resets: passports given back to the pool.
 
 use passpool_core::{
-    Actor, PassportId, PreviewId, ReservationId, ResetId, Selector, StateName, Timestamp, WholeSeconds,
+    Actor, PassportId, PreviewId, ReservationId, ResetId, Selector, State, StateName, Timestamp, WholeSeconds,
 };
 
 /// A wish to give passports back. Their links are dead from then on.
@@ -59,6 +59,18 @@ pub struct Resettable {
     pub state: StateName,
     /// None for a recovered one: nobody holds it.
     pub handed_out_at: Option<Timestamp>,
+}
+
+impl Resettable {
+    /// A passport as it counts at this moment, when a hold of which the time is over has ended.
+    pub(crate) fn of(passport: PassportId, stored: &State, now: Timestamp) -> Self {
+        let state = stored.clone().as_of(now);
+        let handed_out_at = match &state {
+            State::Reserved(hand_out) | State::Scanned(hand_out) => Some(hand_out.at),
+            _ => None,
+        };
+        Self { passport, state: state.name(), handed_out_at }
+    }
 }
 
 /// A wish to look first: which passports a reset would give back, remembered as they are.

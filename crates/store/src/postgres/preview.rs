@@ -63,7 +63,8 @@ pub(super) async fn page(
     let sql = "SELECT passport.* FROM preview_passport JOIN passport ON passport.seq = preview_passport.passport \
                WHERE preview = $1 AND preview_passport.passport > $2 ORDER BY preview_passport.passport LIMIT $3";
     let rows = db.query(sql, typed![id.as_bytes().to_vec(), after, page.limit as i64]).await?;
-    Ok(rows.iter().map(|row| Ok(resettable::show(&PassportRow::read(row)?, now))).collect::<Result<_, Fault>>()?)
+    let rows = rows.iter().map(PassportRow::read).collect::<Result<Vec<_>, _>>()?;
+    Ok(shown(&rows, page.limit, now))
 }
 
 /// Behind which passport a page begins.
@@ -129,7 +130,7 @@ async fn write(ledger: &Ledger, id: PreviewId, rows: &[PassportRow]) -> Result<(
 }
 
 fn shown(rows: &[PassportRow], limit: usize, now: Timestamp) -> Vec<Resettable> {
-    rows.iter().take(limit).map(|row| resettable::show(row, now)).collect()
+    rows.iter().take(limit).map(|row| Resettable::of(row.id, &row.state, now)).collect()
 }
 
 /// Previews that are as old as this are over.

@@ -10,7 +10,7 @@ use super::{
     tags::{TagNumbers, Wanted},
     typed::typed,
 };
-use crate::{Fault, HeldState, Matching, Resettable, StoreError};
+use crate::{Fault, HeldState, Matching, StoreError};
 
 /// Passports are walked in the order of their creation and no further than is wanted, whatever the planner believes of the
 /// table. Right after a large hand-out it takes those who are out of the pool for few, and sorts the whole table for each
@@ -128,14 +128,4 @@ fn blocks(wanted: &Wanted) -> String {
             })
         }
     }
-}
-
-/// A passport as it counts at this moment.
-pub(super) fn show(row: &PassportRow, now: Timestamp) -> Resettable {
-    let state = row.state.clone().as_of(now);
-    let handed_out_at = match &state {
-        State::Reserved(hand_out) | State::Scanned(hand_out) => Some(hand_out.at),
-        _ => None,
-    };
-    Resettable { passport: row.id, state: state.name(), handed_out_at }
 }

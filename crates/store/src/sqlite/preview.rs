@@ -43,8 +43,7 @@ pub(super) fn look(db: &Connection, wish: &Preview, first: usize) -> Result<(Vec
         }
     }
     rows.sort_unstable_by_key(|seen| seen.seq);
-    let first = rows.iter().take(first).map(|seen| Ok(resettable::show(&PassportRow::by_seq(db, seen.seq)?, wish.now)));
-    let first = first.collect::<Result<_, Fault>>()?;
+    let first = rows.iter().take(first).map(|seen| shown(db, seen, wish.now)).collect::<Result<_, Fault>>()?;
     Ok((rows, first))
 }
 
@@ -84,11 +83,17 @@ pub(super) fn page(
             if found.len() == page.limit {
                 return Ok(found);
             }
-            found.push(resettable::show(&PassportRow::by_seq(db, seen.seq)?, now));
+            found.push(shown(db, &seen, now)?);
         }
         next = number.checked_add(1);
     }
     Ok(found)
+}
+
+/// A passport that was seen, as it is now.
+fn shown(db: &Connection, seen: &Seen, now: Timestamp) -> Result<Resettable, Fault> {
+    let row = PassportRow::by_seq(db, seen.seq)?;
+    Ok(Resettable::of(row.id, &row.state, now))
 }
 
 /// The first chunk of a preview from this one on, and what was seen in it.

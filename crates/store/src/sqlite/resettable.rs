@@ -9,7 +9,7 @@ use super::{
     reservation,
     snapshot::{ResolvedTags, Snapshot},
 };
-use crate::{Fault, HeldState, Matching, Resettable, StoreError};
+use crate::{Fault, HeldState, Matching, StoreError};
 
 /// Refuses conditions that name a reservation which does not exist.
 pub(super) fn refuse_unknown(db: &Connection, matching: &Matching) -> Result<(), StoreError> {
@@ -125,14 +125,4 @@ fn is_meant(state: &State, matching: &Matching, now: Timestamp) -> bool {
         && hand_out.kiosk.is_none()
         && matching.handed_out_before.is_none_or(|before| hand_out.at < before)
         && matching.reservation.is_none_or(|id| hand_out.reservation == Some(id))
-}
-
-/// A passport as it counts at this moment.
-pub(super) fn show(row: &PassportRow, now: Timestamp) -> Resettable {
-    let state = row.state.clone().as_of(now);
-    let handed_out_at = match &state {
-        State::Reserved(hand_out) | State::Scanned(hand_out) => Some(hand_out.at),
-        _ => None,
-    };
-    Resettable { passport: row.id, state: state.name(), handed_out_at }
 }
