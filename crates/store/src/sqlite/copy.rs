@@ -245,7 +245,7 @@ fn index_passports(db: &Connection) -> Result<(), Fault> {
         }
         let [pool, tagged, standing] = &mut sets;
         tagged.insert(db, EVERY_PASSPORT, passport.seq)?;
-        for tag in &*passport.tags {
+        for tag in &passport.tags {
             tagged.insert(db, *tag, passport.seq)?;
             if passport.is_in_pool() {
                 pool.insert(db, *tag, passport.seq)?;

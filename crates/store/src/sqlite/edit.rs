@@ -38,7 +38,7 @@ fn retag(ledger: &mut Ledger, was: PassportRow, tags: &Tags, wish: &EditPassport
     }
     let mut ids = tags.iter().map(|tag| ledger.tag_id_or_new(tag)).collect::<Result<Vec<_>, _>>()?;
     ids.sort_unstable();
-    let becomes = PassportRow { tags: ids.into(), changed: ledger.next_journal_seq(), ..was.clone() };
+    let becomes = PassportRow { tags: ids, changed: ledger.next_journal_seq(), ..was.clone() };
     let detail = format!("\"added\":{},\"removed\":{}", list(tags, &before), list(&before, tags));
     ledger.change(&was, &becomes, Change { event: Event::Retagged, by: &wish.by, at: wish.now }, &detail)?;
     becomes.update_tags(&ledger.db)?;

@@ -4,7 +4,7 @@
 //! is as small as any other work of the writer, publication takes away one row for each 4,096 passports, and what a
 //! dead import left is found and taken back chunk by chunk.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::collections::BTreeSet;
 
 use passpool_core::{Content, Event, NewPassport, PassportId, Refusal, State, Tags};
 use rusqlite::{Connection, ErrorCode, OptionalExtension};
@@ -183,7 +183,7 @@ fn insert_rows(
 
 fn add_to_sets(ledger: &mut Ledger, row: &PassportRow) -> Result<(), Fault> {
     ledger.tagged.insert(&ledger.db, EVERY_PASSPORT, row.seq)?;
-    for tag in &*row.tags {
+    for tag in &row.tags {
         ledger.tagged.insert(&ledger.db, *tag, row.seq)?;
         if row.is_in_pool() {
             ledger.pool.insert(&ledger.db, *tag, row.seq)?;
@@ -207,21 +207,20 @@ fn refuse_taken(db: &Connection, id: PassportId, first: u64, import: Option<Impo
 /// What the passport before had: an import seldom changes tags and content from line to line.
 #[derive(Default)]
 struct LookedUp {
-    tags: Option<(Tags, Arc<[u32]>)>,
+    tags: Option<(Tags, Vec<u32>)>,
     content: Option<(Content, Option<i64>)>,
 }
 
 impl LookedUp {
-    fn tags(&mut self, ledger: &mut Ledger, tags: &Tags) -> Result<Arc<[u32]>, Fault> {
+    fn tags(&mut self, ledger: &mut Ledger, tags: &Tags) -> Result<Vec<u32>, Fault> {
         if let Some((known, ids)) = &self.tags
             && known == tags
         {
-            return Ok(Arc::clone(ids));
+            return Ok(ids.clone());
         }
         let mut ids = tags.iter().map(|tag| ledger.tag_id_or_new(tag)).collect::<Result<Vec<_>, _>>()?;
         ids.sort_unstable();
-        let ids: Arc<[u32]> = ids.into();
-        self.tags = Some((tags.clone(), Arc::clone(&ids)));
+        self.tags = Some((tags.clone(), ids.clone()));
         Ok(ids)
     }
 

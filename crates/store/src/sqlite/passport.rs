@@ -1,7 +1,5 @@
 //! A passport's row, and the state that its columns spell.
 
-use std::sync::Arc;
-
 use passpool_core::{
     Code, HandOut, HandOutNumber, KioskId, LinkKey, PassportId, Refusal, ReservationId, SealedPassphrase, SecretId,
     State, StateName, Timestamp, WalletAddress,
@@ -34,8 +32,7 @@ pub(super) struct PassportRow {
     pub(super) state: State,
     /// The journal's row about its last change.
     pub(super) changed: i64,
-    /// Neighbours mostly have the same, and then share them.
-    pub(super) tags: Arc<[u32]>,
+    pub(super) tags: Vec<u32>,
     pub(super) content: Option<i64>,
 }
 
@@ -75,12 +72,9 @@ impl PassportRow {
 
     /// The same for passports that the pool holds. Those are available, so that less has to be read.
     pub(super) fn of_pool(db: &Connection, seqs: &[u64]) -> Result<Vec<Self>, Fault> {
-        let mut found = Vec::new();
+        let mut found = Vec::with_capacity(seqs.len());
         for neighbours in seqs.chunk_by(|one, next| one + 1 == *next) {
             let mut available = Self::available_from(db, neighbours[0], neighbours.len() as u64)?;
-            if available.len() == seqs.len() {
-                return Ok(available);
-            }
             if available.len() == neighbours.len() {
                 found.append(&mut available);
                 continue;
@@ -124,7 +118,7 @@ impl PassportRow {
     /// The same passport in another state.
     pub(super) fn with(&self, state: State) -> Self {
         let Self { seq, id, state: _, changed, ref tags, content } = *self;
-        Self { seq, id, state, changed, tags: Arc::clone(tags), content }
+        Self { seq, id, state, changed, tags: tags.clone(), content }
     }
 
     /// True if a reservation may pick it.
@@ -148,10 +142,6 @@ impl PassportRow {
     }
 
     pub(super) fn read(row: &Row<'_>) -> Result<Self, Fault> {
-        Self::read_with(row, |stored| varint::read_sorted(stored).map(Arc::from))
-    }
-
-    fn read_with(row: &Row<'_>, tags: impl FnOnce(&[u8]) -> Option<Arc<[u32]>>) -> Result<Self, Fault> {
         let id: u64 = row.get(1)?;
         let damaged = |what: &str| Fault::Damaged(format!("passport {id}: {what}"));
         Ok(Self {
@@ -159,7 +149,7 @@ impl PassportRow {
             id: PassportId::new(id).map_err(|_| damaged("its id is out of range"))?,
             state: read_state(row)?.ok_or_else(|| damaged("its columns are no state"))?,
             changed: row.get(3)?,
-            tags: tags(row.get_ref(4)?.as_blob()?).ok_or_else(|| damaged("its tags are unreadable"))?,
+            tags: varint::read_sorted(row.get_ref(4)?.as_blob()?).ok_or_else(|| damaged("its tags are unreadable"))?,
             content: row.get(5)?,
         })
     }
@@ -262,9 +252,9 @@ impl PassportRow {
     fn query_range(db: &Connection, sql: &str, seq: u64, count: u64) -> Result<Vec<Self>, Fault> {
         let mut statement = db.prepare_cached(sql)?;
         let mut rows = statement.query([seq, seq + count - 1])?;
-        let (mut found, mut before) = (Vec::with_capacity(count as usize), TagsBefore::default());
+        let mut found = Vec::with_capacity(count as usize);
         while let Some(row) = rows.next()? {
-            found.push(Self::read_with(row, |stored| before.or_read(stored))?);
+            found.push(Self::read(row)?);
         }
         Ok(found)
     }
@@ -272,25 +262,6 @@ impl PassportRow {
     fn query(statement: &mut Statement<'_>, params: impl rusqlite::Params) -> Result<Option<Self>, Fault> {
         let mut rows = statement.query(params)?;
         rows.next()?.map(Self::read).transpose()
-    }
-}
-
-/// The tags of the row that was read last, as they are stored and as they are.
-#[derive(Default)]
-struct TagsBefore {
-    stored: Vec<u8>,
-    tags: Arc<[u32]>,
-}
-
-impl TagsBefore {
-    /// The same again if the next row has the same. None if the bytes are no such list.
-    fn or_read(&mut self, stored: &[u8]) -> Option<Arc<[u32]>> {
-        if self.stored != stored {
-            self.tags = varint::read_sorted(stored)?.into();
-            self.stored.clear();
-            self.stored.extend_from_slice(stored);
-        }
-        Some(Arc::clone(&self.tags))
     }
 }
 

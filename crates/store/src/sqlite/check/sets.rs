@@ -27,7 +27,7 @@ impl Expected {
 
     pub(super) fn add(&mut self, row: &PassportRow) {
         self.insert(Table::Tagged, EVERY_PASSPORT, row.seq);
-        for tag in &*row.tags {
+        for tag in &row.tags {
             self.insert(Table::Tagged, *tag, row.seq);
             if row.is_in_pool() {
                 self.insert(Table::Pool, *tag, row.seq);
