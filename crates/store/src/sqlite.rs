@@ -4,6 +4,7 @@
 //! carries each call to its verb, and this file opens the database.
 
 mod ahead;
+mod beside;
 mod bits;
 mod check;
 mod checkpoint;
@@ -120,9 +121,9 @@ pub fn open(path: &Path, intent: Intent, secret: Option<Fingerprint>) -> Result<
 }
 
 fn start_writer(path: &Path) -> Result<Writer, Fault> {
-    let mut db = connection::open_to_write(path)?;
-    let checkpoints = Checkpoints::start(path, &mut db)?;
-    Ok(Writer::start(Ledger::new(db), checkpoints))
+    let mut ledger = Ledger::open(path)?;
+    let checkpoints = Checkpoints::start(path, &mut ledger.db)?;
+    Ok(Writer::start(ledger, checkpoints))
 }
 
 /// Makes the file, or brings it up to date while nobody else writes it.

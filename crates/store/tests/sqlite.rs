@@ -170,6 +170,49 @@ async fn a_store_remembers_nothing_that_another_one_has_changed() {
     assert_clean(&*one).await;
 }
 
+/// What many callers' worth of passports is, so that one wish for them is read beside the writer.
+const MANY: u32 = 9_000;
+
+#[tokio::test]
+async fn a_wish_for_many_sees_what_another_store_has_changed() {
+    let file = File::new();
+    let (one, other) = (file.open(), file.open());
+    for first in (1..=9_000).step_by(3_000) {
+        stock(&*one, first..first + 3_000, "vip").await;
+    }
+    for seed in 0..3 {
+        assert_eq!(reserve(&*one, "vip", MANY, seed).await.unwrap().len(), 9_000);
+        assert!(is_short(&reserve(&*other, "vip", MANY, seed).await));
+        assert_eq!(reset(&*other, "vip").await, 9_000);
+    }
+    assert_clean(&*one).await;
+}
+
+/// A row in the middle of many that nobody can read, and one that is not as the pool says: all of the wish is taken back, and
+/// the next one is served.
+#[tokio::test]
+async fn a_wish_for_many_that_meets_damage_takes_nothing() {
+    let file = File::new();
+    let store = file.open();
+    for first in (1..=9_000).step_by(3_000) {
+        stock(&*store, first..first + 3_000, "vip").await;
+    }
+    let check = async |damage: &str, repair: &str| {
+        file.damage(damage);
+        let damaged = file.dump();
+        let outcome = reserve(&*store, "vip", MANY, 1).await;
+        assert!(matches!(outcome, Err(StoreError::Fault(Fault::Damaged(_)))), "{damage}: {outcome:?}");
+        assert_eq!(file.dump(), damaged, "{damage}");
+        file.damage(repair);
+        assert_eq!(reserve(&*store, "vip", MANY, 2).await.unwrap().len(), 9_000, "{repair}");
+        assert_eq!(reset(&*store, "vip").await, 9_000);
+    };
+    check("UPDATE passport SET state = 9 WHERE id = 1", "UPDATE passport SET state = 0 WHERE id = 1").await;
+    check("UPDATE passport SET state = 9 WHERE id = 9000", "UPDATE passport SET state = 0 WHERE id = 9000").await;
+    check("UPDATE passport SET tags = x'80' WHERE id = 5000", "UPDATE passport SET tags = x'01' WHERE id = 5000").await;
+    assert_clean(&*store).await;
+}
+
 /// While many passports are made, the others wait in their order and then share a transaction.
 #[tokio::test]
 async fn what_a_transaction_hands_out_is_seen_by_whoever_comes_next_in_it() {

@@ -180,7 +180,7 @@ impl Side for CopySide {
 
 /// Takes away what imports left that were never published. Nobody imports meanwhile.
 fn sweep(path: &Path) -> Result<(), Fault> {
-    let mut ledger = Ledger::new(connection::open_to_write(path)?);
+    let mut ledger = Ledger::open(path)?;
     let sweep_chunk = |ledger: &mut Ledger| match import::sweep_chunk(ledger) {
         Err(StoreError::Refusal(refusal)) => Err(Fault::Database(refusal.to_string())),
         Err(StoreError::Fault(fault)) => Err(fault),

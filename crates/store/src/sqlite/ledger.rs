@@ -7,6 +7,7 @@
 use std::{
     collections::{BTreeSet, HashMap},
     fmt::Write as _,
+    path::Path,
 };
 
 use passpool_core::{Actor, Event, PassportId, StateName, Tag, Timestamp};
@@ -14,6 +15,8 @@ use rusqlite::{Connection, OptionalExtension, named_params, params};
 
 use super::{
     ahead::Ahead,
+    beside::Beside,
+    connection,
     hand_out::Waiting,
     passport::PassportRow,
     pick::Marks,
@@ -31,6 +34,8 @@ use crate::{Fault, StoreError};
 const REMEMBERED_TAGS: usize = 16_384;
 
 pub(super) struct Ledger {
+    /// Closed before the connection that writes, which has to be the last to tidy the log away.
+    pub(super) beside: Beside,
     pub(super) db: Connection,
     pub(super) pool: Pool,
     pub(super) tagged: Sets,
@@ -48,6 +53,8 @@ pub(super) struct Ledger {
     tags: HashMap<Tag, u32>,
     journal_head: JournalHead,
     data_version: i64,
+    /// How many rows the connection had changed when the running transaction began.
+    changed_before: u64,
 }
 
 /// The journal's last row.
@@ -66,9 +73,10 @@ pub(super) struct Change<'a> {
 }
 
 impl Ledger {
-    pub(super) fn new(db: Connection) -> Self {
-        Self {
-            db,
+    pub(super) fn open(path: &Path) -> Result<Self, Fault> {
+        Ok(Self {
+            db: connection::open_to_write(path)?,
+            beside: Beside::open(path)?,
             pool: Pool::new(),
             tagged: Sets::new(Table::Tagged),
             standing: Sets::new(Table::Standing),
@@ -82,12 +90,14 @@ impl Ledger {
             tags: HashMap::new(),
             journal_head: JournalHead::default(),
             data_version: -1,
-        }
+            changed_before: 0,
+        })
     }
 
     /// Runs the work in one transaction. What it changed is durable when this answers, or undone if it failed.
     pub(super) fn transaction<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, Fault>) -> Result<T, Fault> {
         self.begin()?;
+        self.changed_before = self.db.total_changes();
         let done = work(self).and_then(|value| {
             self.flush()?;
             self.pool.follow_up(&self.db)?;
@@ -100,6 +110,11 @@ impl Ledger {
             Err(_) => self.roll_back(),
         }
         done
+    }
+
+    /// True if the running transaction has written nothing yet, so that [`Ledger::beside`] sees what it does.
+    pub(super) fn has_written_nothing(&self) -> bool {
+        self.db.total_changes() == self.changed_before
     }
 
     /// Runs the work so that a refusal takes back what it did, and nothing else of the transaction.

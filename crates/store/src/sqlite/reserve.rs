@@ -4,6 +4,7 @@ use passpool_core::{
     Event, HandOutNumber, HandedOut, Kept, KeptRecipient, NewRecipients, Refusal, Reservation, ReservationId, Reserve,
     SecretId, Shortage, State, Terms, WalletAddress,
 };
+use rusqlite::Connection;
 
 use super::{
     content,
@@ -14,8 +15,24 @@ use super::{
 };
 use crate::{Airdrop, Fault, StoreError};
 
-/// How many passports of one reservation are in memory as rows.
+/// How many passports of one reservation are read at once.
 const READ_TOGETHER: usize = 1_024;
+/// From how many passports on they are read beside the writer: it has to be worth a thread.
+const MANY: usize = 8 * READ_TOGETHER;
+
+/// A passport that was picked, and what it is given.
+struct Picked {
+    row: PassportRow,
+    number: HandOutNumber,
+    /// Where it is sent in the same step.
+    wallet: Option<WalletAddress>,
+}
+
+/// What is to be written of a passport, and what the caller is told of it.
+struct Prepared {
+    step: HandOutStep,
+    told: HandedOut,
+}
 
 pub(super) fn reserve(ledger: &mut Ledger, wish: &Reserve) -> Result<Reservation, StoreError> {
     take(ledger, wish, None)
@@ -47,10 +64,8 @@ fn take(ledger: &mut Ledger, wish: &Reserve, wallets: Option<&[WalletAddress]>) 
         return replay(ledger, first, wish);
     }
     let picked = pick(ledger, wish)?;
-    let mut handed_out = Vec::with_capacity(picked.len());
-    for together in picked.chunks(READ_TOGETHER) {
-        hand_out(ledger, wish, together, wallets, &mut handed_out)?;
-    }
+    let mut handed_out = hand_out(ledger, wish, &picked, wallets)?;
+    assert_eq!(handed_out.len(), picked.len(), "what was picked is handed out");
     if let Some(kept) = &wish.keep {
         reservation::write(&ledger.db, kept, wish, &picked)?;
         if let Some(repeat) = &kept.repeat {
@@ -82,33 +97,101 @@ fn pick(ledger: &mut Ledger, wish: &Reserve) -> Result<Vec<u64>, StoreError> {
     }
 }
 
-/// Hands out what was picked, behind those that the wish has been given already.
 fn hand_out(
     ledger: &mut Ledger,
     wish: &Reserve,
-    picked: &[u64],
+    seqs: &[u64],
     wallets: Option<&[WalletAddress]>,
-    handed: &mut Vec<HandedOut>,
-) -> Result<(), StoreError> {
-    let (first, detail) = (handed.len(), detail(wish));
-    let rows = match picked {
-        [one] => vec![ledger.ahead.take(&ledger.db, *one)?],
-        _ => PassportRow::of_pool(&ledger.db, picked)?,
-    };
-    for (position, (was, number)) in (first..).zip(rows.into_iter().zip(wish.seed.numbers(first as u32))) {
-        let wallet = wallets.map(|wallets| wallets[position]);
-        let becomes = was.with(handed_state(wish, &was, number, wallet)?);
-        let told = handed_out(ledger, &becomes, wish.with_content)?;
-        handed.push(told.unwrap_or_else(|| unreachable!("it is being handed out")));
-        match wallet {
-            None => ledger.hand_out(HandOutStep { was, becomes, at: wish.now }, &wish.by, &detail)?,
-            Some(to) => {
-                let change = Change { event: Event::Airdropped, by: &wish.by, at: wish.now };
-                ledger.change(&was, &becomes, change, &with_recipient(&detail, to))?;
-            }
+) -> Result<Vec<HandedOut>, StoreError> {
+    let detail = detail(wish);
+    if let [one] = *seqs {
+        let row = ledger.ahead.take(&ledger.db, one)?;
+        let picked = Picked { row, number: wish.seed.number(), wallet: wallets.map(|wallets| wallets[0]) };
+        let prepared = prepare(&ledger.db, wish, picked)?;
+        return Ok(vec![write(ledger, wish, prepared, &detail)?]);
+    }
+    if seqs.len() >= MANY && ledger.has_written_nothing() {
+        return hand_out_many(ledger, wish, seqs, wallets, &detail);
+    }
+    let mut handed_out = Vec::with_capacity(seqs.len());
+    for (first, seqs) in slices(seqs) {
+        for picked in read(&ledger.db, wish, first, seqs, wallets)? {
+            let prepared = prepare(&ledger.db, wish, picked)?;
+            handed_out.push(write(ledger, wish, prepared, &detail)?);
         }
     }
-    Ok(())
+    Ok(handed_out)
+}
+
+/// The same, but each slice is read and prepared in another thread while those before it are written. To be called in a
+/// transaction that has not written yet.
+fn hand_out_many(
+    ledger: &mut Ledger,
+    wish: &Reserve,
+    seqs: &[u64],
+    wallets: Option<&[WalletAddress]>,
+    detail: &str,
+) -> Result<Vec<HandedOut>, StoreError> {
+    let prepare_slice = |db: &Connection, (first, seqs): (usize, &[u64])| {
+        let mut slice = Vec::with_capacity(seqs.len());
+        for picked in read(db, wish, first, seqs, wallets)? {
+            slice.push(prepare(db, wish, picked)?);
+        }
+        Ok(slice)
+    };
+    let mut handed_out = Vec::with_capacity(seqs.len());
+    let beside = ledger.beside.clone();
+    beside.read_while_writing(slices(seqs), prepare_slice, |slice| {
+        for prepared in slice {
+            handed_out.push(write(ledger, wish, prepared, detail)?);
+        }
+        Ok(())
+    })?;
+    Ok(handed_out)
+}
+
+/// What is read at once, and how many stand before it.
+fn slices(seqs: &[u64]) -> impl Iterator<Item = (usize, &[u64])> {
+    (0..).step_by(READ_TOGETHER).zip(seqs.chunks(READ_TOGETHER))
+}
+
+/// Reads the passports at these places, which stand behind `first` others that the wish is given.
+fn read<'wish>(
+    db: &Connection,
+    wish: &'wish Reserve,
+    first: usize,
+    seqs: &[u64],
+    wallets: Option<&'wish [WalletAddress]>,
+) -> Result<impl Iterator<Item = Picked> + use<'wish>, Fault> {
+    let rows = PassportRow::of_pool(db, seqs)?.into_iter().zip(wish.seed.numbers(first as u32));
+    Ok((first..).zip(rows).map(move |(position, (row, number))| Picked {
+        row,
+        number,
+        wallet: wallets.map(|wallets| wallets[position]),
+    }))
+}
+
+fn prepare(db: &Connection, wish: &Reserve, picked: Picked) -> Result<Prepared, StoreError> {
+    let Picked { row: was, number, wallet } = picked;
+    let becomes = was.with(handed_state(wish, &was, number, wallet)?);
+    let told = handed_out(db, &becomes, wish.with_content)?;
+    let told = told.unwrap_or_else(|| unreachable!("it is being handed out"));
+    Ok(Prepared { step: HandOutStep { was, becomes, at: wish.now }, told })
+}
+
+fn write(
+    ledger: &mut Ledger,
+    wish: &Reserve,
+    Prepared { step, told }: Prepared,
+    detail: &str,
+) -> Result<HandedOut, StoreError> {
+    if let State::Pending { to, .. } = step.becomes.state {
+        let change = Change { event: Event::Airdropped, by: &wish.by, at: wish.now };
+        ledger.change(&step.was, &step.becomes, change, &with_recipient(detail, to))?;
+    } else {
+        ledger.hand_out(step, &wish.by, detail)?;
+    }
+    Ok(told)
 }
 
 /// The state of the passport that is handed out under this number.
@@ -134,9 +217,9 @@ fn handed_state(
     state.map_err(|refusal| was.wrong_in_pool(&refusal))
 }
 
-fn handed_out(ledger: &Ledger, row: &PassportRow, with_content: bool) -> Result<Option<HandedOut>, StoreError> {
+fn handed_out(db: &Connection, row: &PassportRow, with_content: bool) -> Result<Option<HandedOut>, StoreError> {
     let Some(hand_out) = row.state.hand_out() else { return Ok(None) };
-    let content = with_content.then(|| content::of(&ledger.db, row.content)).transpose()?;
+    let content = with_content.then(|| content::of(db, row.content)).transpose()?;
     Ok(Some(HandedOut { passport: row.id, key: hand_out.key.clone(), content, recipient: None }))
 }
 
@@ -180,7 +263,7 @@ fn replay(ledger: &Ledger, id: ReservationId, wish: &Reserve) -> Result<Reservat
             if row.state.hand_out().and_then(|hand_out| hand_out.reservation) != Some(id) {
                 return Err(Refusal::ReservationOver.into());
             }
-            let mut handed = handed_out(ledger, &row, wish.with_content)?.ok_or(Refusal::ReservationOver)?;
+            let mut handed = handed_out(&ledger.db, &row, wish.with_content)?.ok_or(Refusal::ReservationOver)?;
             if info.recipients > 0 {
                 handed.recipient = recipient::of(&ledger.db, id, row.seq)?.map(Box::new);
             }

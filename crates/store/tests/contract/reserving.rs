@@ -5,7 +5,10 @@ use std::{
     time::Duration,
 };
 
-use passpool_core::{Code, Content, LinkKey, Passphrase, Refusal, Reserve, Rule, SecretId, Shortage, StateName};
+use passpool_core::{
+    Actor, Code, Content, HandedOut, LinkKey, Passphrase, Refusal, ReservationId, Reserve, Rule, SecretId, Shortage,
+    StateName,
+};
 use passpool_store::{Create, EditPassport, LinksOf, OfPassport, ShowLinks};
 
 use crate::shop::{Shop, at, id, ids, passport, refusal, rounds, secret, selector, tagged, terms};
@@ -197,6 +200,56 @@ pub(crate) async fn passports_of_one_wish_are_found_as_they_were_told(shop: &Sho
     assert_eq!(ids(&shop.reserve("vip", 3).await.unwrap()), [28, 29, 30]);
 }
 
+/// Many are read in slices, while others are written. Each is to be found as it was told, also what has a code of its own and
+/// what has no neighbour.
+pub(crate) async fn many_of_one_wish_are_found_as_they_were_told(shop: &Shop) {
+    let content = |n: u64| Content::parse(&format!(r#"{{"name":"Watch {}"}}"#, n % 7)).unwrap();
+    let sealed = |n: u64| secret().seal(id(n), &Passphrase::parse("sesame").unwrap(), [9; 24]);
+    let code = |n: u64| if n.is_multiple_of(100) { Code::Imported(sealed(n), SecretId::FIRST) } else { Code::None };
+    let tags = |n: u64| if n.is_multiple_of(250) { "plain" } else { "vip" };
+    let new = |n| passpool_core::NewPassport { code: code(n), content: content(n), ..passport(n, tags(n)) };
+    for first in (1..=12_000).step_by(3_000) {
+        let passports = (first..first + 3_000).map(new).collect();
+        shop.store().create(Create { passports, terms: terms() }).await.unwrap();
+    }
+    let expected: Vec<u64> = (1..).filter(|n| tags(*n) == "vip").take(11_000).collect();
+    for round in 0..2 {
+        let told = shop.reserve_as(Reserve { with_content: true, ..shop.kept("vip", 11_000, &[]) }).await.unwrap();
+        assert_eq!(ids(&told), expected);
+        assert_eq!(links_of(shop, told.id.unwrap()).await, told.handed_out);
+        let (mut imported, mut numbers) = (Vec::new(), BTreeSet::new());
+        for handed in &told.handed_out {
+            assert_eq!(handed.content, Some(content(handed.passport.get())));
+            match &handed.key {
+                LinkKey::Imported(..) => imported.push(handed.passport.get()),
+                LinkKey::Derived(number, _) => assert!(numbers.insert(number.get())),
+            }
+        }
+        let own = expected.iter().copied().filter(|n| round == 0 && n.is_multiple_of(100));
+        assert!(imported.into_iter().eq(own), "a code of its own is used once");
+        assert_eq!(shop.reset(tagged("vip"), at(round)).await, Ok(11_000));
+    }
+}
+
+/// The links of a reservation as they are shown again.
+async fn links_of(shop: &Shop, id: ReservationId) -> Vec<HandedOut> {
+    let mut links = Vec::new();
+    loop {
+        let of = LinksOf::Reservation { id, from: links.len() as u32, limit: LinksOf::MAX };
+        let look = ShowLinks { of, with_content: true, by: Actor::CommandLine, now: at(0) };
+        let page = shop.store().show_links(look).await.unwrap();
+        if page.is_empty() {
+            return links;
+        }
+        links.extend(page.into_iter().map(|shown| HandedOut {
+            passport: shown.passport,
+            key: shown.key.expect("it opens"),
+            content: shown.content,
+            recipient: shown.recipient.map(Box::new),
+        }));
+    }
+}
+
 /// Whoever asks for one passport after the other may be given what was read a while ago, but not if somebody has changed it.
 pub(crate) async fn a_passport_is_handed_out_as_it_is_by_then(shop: &Shop) {
     shop.stock(1, 200, "vip").await;
@@ -207,7 +260,7 @@ pub(crate) async fn a_passport_is_handed_out_as_it_is_by_then(shop: &Shop) {
         }
         let (edited, gone) = (first + 8, first + 9);
         let content = Content::parse(&format!(r#"{{"name":"Watch {edited}"}}"#)).unwrap();
-        let (by, now) = (passpool_core::Actor::CommandLine, at(0));
+        let (by, now) = (Actor::CommandLine, at(0));
         let edit = EditPassport {
             passport: id(edited),
             if_one_of: None,

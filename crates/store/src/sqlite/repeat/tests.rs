@@ -238,7 +238,7 @@ fn an_index_that_others_have_closed_is_left_alone() {
 fn what_was_taken_back_hides_nothing_that_others_make() {
     let folder = tempfile::tempdir().unwrap();
     let path = file(folder.path(), "shop.db");
-    let [mut first, mut second] = [&path, &path].map(|path| Ledger::new(connection::open_to_write(path).unwrap()));
+    let [mut first, mut second] = [&path, &path].map(|path| Ledger::open(path).unwrap());
     let work = |ledger: &mut Ledger, key| call(&mut ledger.repeats, &ledger.db, key, 1);
     let refused = first.transaction(|ledger| {
         Ok(ledger.part(|ledger| {
