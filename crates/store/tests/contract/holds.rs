@@ -38,11 +38,11 @@ pub(crate) async fn ended_holds_count_as_available_before_anybody_ended_them(sho
 
 /// What the call itself has given back to the pool it takes as it is by then.
 pub(crate) async fn many_whose_holds_have_ended_are_handed_out_in_one_call(shop: &Shop) {
-    shop.stock(1, 9_000, "vip").await;
-    let first = shop.reserve_as(held(shop, 9_000, 60)).await.unwrap();
-    let second = shop.reserve_as(Reserve { now: at(60), ..shop.wish("vip", 9_000) }).await.unwrap();
+    shop.stock(1, 17_000, "vip").await;
+    let first = shop.reserve_as(held(shop, 17_000, 60)).await.unwrap();
+    let second = shop.reserve_as(Reserve { now: at(60), ..shop.wish("vip", 17_000) }).await.unwrap();
     assert_eq!(ids(&second), ids(&first));
-    assert_eq!(shop.counts("vip", at(60)).await.of(StateName::Reserved), 9_000);
+    assert_eq!(shop.counts("vip", at(60)).await.of(StateName::Reserved), 17_000);
 }
 
 pub(crate) async fn the_worker_ends_what_is_due_and_no_more(shop: &Shop) {
