@@ -4,7 +4,6 @@ use std::{path::Path, thread, time::Duration};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig, ffi};
 
-use super::hand_out;
 use crate::Fault;
 
 /// What marks a file as ours, in its header: "PPL1".
@@ -41,7 +40,6 @@ pub(super) fn open_to_write(path: &Path) -> Result<Connection, Fault> {
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     plan_once(&db)?;
     db.set_prepared_statement_cache_capacity(STATEMENTS);
-    hand_out::teach_nth(&db)?;
     Ok(db)
 }
 

@@ -17,7 +17,7 @@ use super::{
     ahead::Ahead,
     beside::Beside,
     connection,
-    hand_out::Waiting,
+    hand_out::{self, Waiting},
     passport::PassportRow,
     pick::Marks,
     pool::Pool,
@@ -74,8 +74,10 @@ pub(super) struct Change<'a> {
 
 impl Ledger {
     pub(super) fn open(path: &Path) -> Result<Self, Fault> {
+        let db = connection::open_to_write(path)?;
+        hand_out::teach_nth(&db)?;
         Ok(Self {
-            db: connection::open_to_write(path)?,
+            db,
             beside: Beside::open(path)?,
             pool: Pool::new(),
             tagged: Sets::new(Table::Tagged),
@@ -96,8 +98,8 @@ impl Ledger {
 
     /// Runs the work in one transaction. What it changed is durable when this answers, or undone if it failed.
     pub(super) fn transaction<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, Fault>) -> Result<T, Fault> {
-        self.begin()?;
         self.changed_before = self.db.total_changes();
+        self.begin()?;
         let done = work(self).and_then(|value| {
             self.flush()?;
             self.pool.follow_up(&self.db)?;
