@@ -2,7 +2,8 @@
 //!
 //! Callers who were answered just now mostly come back with their next call. A commit that begins at the first of them
 //! serves few, and costs as much as one that serves many; one that begins at the last leaves nothing to do for those who
-//! speak HTTP meanwhile. So half of them are written while the other half is answered and comes back.
+//! speak HTTP meanwhile. So half of them are written while the other half is answered and comes back. Should they not come,
+//! as calls at a constant rate do not, then the first has waited no longer for them than the commit before took.
 
 use std::{
     sync::{
@@ -12,13 +13,12 @@ use std::{
     time::Duration,
 };
 
-/// How long the first may have to wait for others, should they not come: as long as some fsyncs take.
-pub(super) const AT_MOST: Duration = Duration::from_millis(2);
+/// How long the first may have to wait for others at most, however long the commit before took: it may have been a large one.
+const AT_MOST: Duration = Duration::from_millis(2);
 
 /// Where the writer waits and callers announce themselves.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Gathering {
-    at_most: Duration,
     /// How many the writer waits for; 0 if it does not wait.
     wanted: AtomicUsize,
     waits: Mutex<()>,
@@ -31,18 +31,19 @@ pub(super) const fn worth_waiting_for(answered: usize, came: usize) -> usize {
     usize::midpoint(answered, came)
 }
 
-impl Gathering {
-    pub(super) const fn new(at_most: Duration) -> Self {
-        Self { at_most, wanted: AtomicUsize::new(0), waits: Mutex::new(()), are_there: Condvar::new() }
-    }
+/// How long others are worth waiting for after a commit that took so long: what they save is another of its kind.
+pub(super) fn worth_as_long_as(commit: Duration) -> Duration {
+    commit.min(AT_MOST)
+}
 
-    /// Waits until so many are there, or the moment is over.
-    pub(super) fn wait(&self, wanted: usize, are_there: impl Fn() -> usize) {
+impl Gathering {
+    /// Waits until so many are there, or the time is over.
+    pub(super) fn wait(&self, at_most: Duration, wanted: usize, are_there: impl Fn() -> usize) {
         let waits = self.waits.lock().unwrap_or_else(PoisonError::into_inner);
         self.wanted.store(wanted, Ordering::SeqCst);
         if are_there() < wanted {
             let still = |(): &mut ()| self.wanted.load(Ordering::SeqCst) != 0;
-            drop(self.are_there.wait_timeout_while(waits, self.at_most, still));
+            drop(self.are_there.wait_timeout_while(waits, at_most, still));
         }
         self.wanted.store(0, Ordering::SeqCst);
     }
@@ -77,10 +78,21 @@ mod tests {
         check(10, 90, 50);
     }
 
+    #[test]
+    fn nobody_is_waited_for_longer_than_the_commit_before_took() {
+        let check = |micros, expected| {
+            assert_eq!(worth_as_long_as(Duration::from_micros(micros)), Duration::from_micros(expected));
+        };
+        check(0, 0);
+        check(380, 380);
+        check(2_000, 2_000);
+        check(300_000, 2_000);
+    }
+
     /// With an hour to wait, each round ends because the last caller ended it.
     #[test]
     fn the_last_who_comes_ends_it() {
-        let gathering = Arc::new(Gathering::new(Duration::from_hours(1)));
+        let gathering = Arc::new(Gathering::default());
         for _ in 0..1_000 {
             let there = Arc::new(AtomicUsize::new(0));
             let callers = [(); 2].map(|()| {
@@ -90,7 +102,7 @@ mod tests {
                     gathering.announce(|| there.load(Ordering::SeqCst));
                 })
             });
-            gathering.wait(2, || there.load(Ordering::SeqCst));
+            gathering.wait(Duration::from_hours(1), 2, || there.load(Ordering::SeqCst));
             assert_eq!(there.load(Ordering::SeqCst), 2);
             callers.into_iter().for_each(|caller| caller.join().unwrap());
         }
@@ -98,6 +110,6 @@ mod tests {
 
     #[test]
     fn nobody_waits_for_those_who_do_not_come() {
-        Gathering::new(AT_MOST).wait(1, || 0);
+        Gathering::default().wait(AT_MOST, 1, || 0);
     }
 }

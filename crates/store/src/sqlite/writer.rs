@@ -7,13 +7,14 @@
 use std::{
     sync::{Arc, Mutex},
     thread::{self, JoinHandle},
+    time::{Duration, Instant},
 };
 
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
     checkpoint::Checkpoints,
-    gathering::{self, Gathering, worth_waiting_for},
+    gathering::{Gathering, worth_as_long_as, worth_waiting_for},
     ledger::Ledger,
 };
 use crate::{Fault, StoreError};
@@ -39,7 +40,7 @@ enum Message {
 impl Writer {
     pub(super) fn start(ledger: Ledger, checkpoints: Checkpoints) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE);
-        let gathering = Arc::new(Gathering::new(gathering::AT_MOST));
+        let gathering = Arc::new(Gathering::default());
         let work = Work { ledger, checkpoints, waiting, gathering: gathering.clone() };
         let thread = thread::Builder::new().name("passpool-writer".into()).spawn(move || or_abort(move || work.run()));
         Self { queue, gathering, thread: Mutex::new(Some(thread.expect("a thread can be started"))) }
@@ -120,18 +121,18 @@ struct Work {
 
 impl Work {
     fn run(mut self) {
-        let mut answered = 0;
+        let (mut answered, mut took) = (0, Duration::ZERO);
         while let Some(first) = self.waiting.blocking_recv() {
             let mut jobs = Vec::new();
             self.take(first, &mut jobs);
             self.drain(&mut jobs);
             let wanted = worth_waiting_for(answered, jobs.len()).min(BATCH);
             if let Some(missing @ 1..) = wanted.checked_sub(jobs.len()) {
-                self.gathering.wait(missing, || self.waiting.len());
+                self.gathering.wait(worth_as_long_as(took), missing, || self.waiting.len());
                 self.drain(&mut jobs);
             }
             answered = jobs.len();
-            self.process(jobs);
+            took = time_of(|| self.process(jobs));
             self.checkpoints.after_commit(&self.ledger.db);
         }
         self.checkpoints.end();
@@ -166,6 +167,13 @@ impl Work {
             Err(_) => jobs.into_iter().for_each(|job| self.process(vec![job])),
         }
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "it is how fast this machine is, which no clock of ours is asked")]
+fn time_of(work: impl FnOnce()) -> Duration {
+    let begun = Instant::now();
+    work();
+    begun.elapsed()
 }
 
 /// A bug in the writer must not leave a server that answers and cannot write: the process ends, and what was committed
